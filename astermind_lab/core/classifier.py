@@ -1,0 +1,396 @@
+"""A trained text classifier, and the exact ways to change it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astermind_lab.core.calibration import probabilities
+from astermind_lab.core.config import ElmConfig
+from astermind_lab.core.coordinates import Coordinates, Encoder, cut, from_grid
+from astermind_lab.core.features import BLOCK, blocks
+from astermind_lab.core.hidden import HiddenLayer
+from astermind_lab.core.ledger import Ledger, digest
+from astermind_lab.core.readout import RidgeReadout
+from astermind_lab.errors import InvalidInput, NotFound, shown
+from astermind_lab.estimate import Estimate
+
+__all__ = ["Answer", "Layer", "Progress", "TextClassifier"]
+
+Array = NDArray[np.float64]
+Progress = Callable[[float, str], None]
+
+UNKNOWN_TEXT = (
+    "Nothing in this text was seen in training; the answer rests on how frequent the classes are."
+)
+
+
+class Answer(NamedTuple):
+    """What a classifier says about one text.
+
+    probabilities : (k,) float64 in the order of the categories     warnings : in plain words
+    """
+
+    probabilities: Array
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The fixed part: text → ``[1, coordinates, hidden features]``, p = 1 + c + h numbers."""
+
+    coordinates: Coordinates
+    hidden: HiddenLayer
+
+    @property
+    def width(self) -> int:
+        return 1 + self.coordinates.width + len(self.hidden.bias)
+
+    def expand(self, steps: NDArray[np.int16]) -> Array:
+        """(n, c) grid steps → (n, p) float64, the row that the readout sees."""
+        points = from_grid(steps)
+        rows = np.empty((len(points), self.width))
+        rows[:, 0] = 1
+        rows[:, 1 : 1 + points.shape[1]] = points
+        rows[:, 1 + points.shape[1] :] = self.hidden(points)
+        return rows
+
+
+@dataclass
+class TextClassifier:
+    """An Extreme Learning Machine over text: fixed layer, linear readout.
+
+    Made by ``fit`` or ``from_bytes``. With ``readout="ridge"`` it can be changed exactly, the
+    hidden layer, λ and class weights staying as they are; not safe for changes from several
+    threads at once (``copy`` is cheap), safe for any number of readers.
+
+    >>> texts = ["good morning", "hello there", "good bye", "see you later"] * 5
+    >>> labels = ["greeting", "greeting", "farewell", "farewell"] * 5
+    >>> lab = TextClassifier.fit(texts, labels)
+    >>> lab.predict(["hello", "see you"])
+    ['greeting', 'farewell']
+    """
+
+    config: ElmConfig
+    categories: tuple[str, ...]
+    layer: Layer
+    readout: RidgeReadout
+    margin: Array | None
+    """(p, k) float64 weights of a margin readout; None: ridge, whose weights are the readout's."""
+    sharpness: float
+    class_weights: Array
+    ledger: Ledger
+    held_out: Estimate | None
+    warnings: tuple[str, ...] = ()
+    _accuracy: Estimate | None = field(default=None, repr=False)
+
+    @classmethod
+    def fit(
+        cls,
+        texts: Sequence[str],
+        labels: Sequence[str],
+        config: ElmConfig | None = None,
+        *,
+        encoder: Encoder | None = None,
+        progress: Progress | None = None,
+    ) -> TextClassifier:
+        """Train on labelled texts.
+
+        texts, labels : n non-blank strings each, at least two different labels
+        encoder : instead of hashed n-grams, any ``list[str] -> (n, c)`` numbers, for example
+            sentence embeddings; it is not part of the saved model
+        progress : called with a share done and the phase
+        Raises InvalidInput("texts" | "labels" | "config", …), InsufficientData.
+        """
+        from astermind_lab.core.training import train
+
+        return train(texts, labels, config or ElmConfig(), encoder, progress)
+
+    @property
+    def model_type(self) -> str:
+        return f"elm-{self.config.readout}"
+
+    @property
+    def n_examples(self) -> int:
+        return len(self.ledger)
+
+    @property
+    def class_counts(self) -> tuple[int, ...]:
+        """Training examples of each category."""
+        counts = np.bincount(self.ledger.labels, minlength=len(self.categories))
+        return tuple(int(count) for count in counts)
+
+    @property
+    def accuracy(self) -> Estimate | None:
+        """Leave-one-out (ridge) or held-out (margin) accuracy; None where nothing is left.
+
+        Leave-one-out is taken over the rows that the hidden layer has not seen; only where there
+        are too few of them (below 1,000 examples) over all rows, each with coordinates from
+        discriminants that have not seen it.
+        """
+        if self.held_out is not None:
+            return self.held_out
+        if self._accuracy is None:
+            scores, labels = self.leave_one_out()
+            if not len(labels):
+                return None
+            correct = int((scores.argmax(1) == labels).sum())
+            self._accuracy = Estimate.proportion(correct, len(labels), "leave-one-out")
+        return self._accuracy
+
+    def leave_one_out(self) -> tuple[Array, NDArray[np.int32]]:
+        """Scores (j, k) of the judged rows by models without the row, and their class numbers.
+
+        Equal to refits of the ridge readout; the layer, λ and class weights are kept.
+        """
+        self._need_ridge()
+        steps, labels = self.ledger.judged_rows()
+        if not len(labels):
+            return np.zeros((0, len(self.categories))), labels
+        rows = self.layer.expand(steps)
+        weights = self.class_weights[labels]
+        return self.readout.leave_one_out(rows, labels.astype(np.intp), weights), labels
+
+    def scores(self, texts: Sequence[str]) -> Array:
+        """(n, k) float64 readout scores; +1 speaks for a class, -1 against it."""
+        return self._scores(texts)[0]
+
+    def predict_proba(self, texts: Sequence[str]) -> Array:
+        """(n, k) float64 probabilities, columns in the order of ``categories``."""
+        return probabilities(self._scores(texts)[0], self.sharpness)
+
+    def predict(self, texts: Sequence[str]) -> list[str]:
+        """The likeliest category of each text."""
+        best = self._scores(texts)[0].argmax(1)
+        return [self.categories[number] for number in best.tolist()]
+
+    def answer(self, text: str) -> Answer:
+        """Probabilities for one text, and a warning if nothing in it is known."""
+        scores, known = self._scores([text])
+        return Answer(probabilities(scores[0], self.sharpness), () if known[0] else (UNKNOWN_TEXT,))
+
+    def known(self, texts: Sequence[str]) -> NDArray[np.bool_]:
+        """(n,) bool: does the text hold a single feature known from training?"""
+        return self.layer.coordinates(cut(texts, self.config.max_length))[1]
+
+    def embed(self, texts: Sequence[str]) -> Array:
+        """(n, hidden_units) float64 hidden features."""
+        steps, _ = self.layer.coordinates(cut(texts, self.config.max_length))
+        return self.layer.hidden(from_grid(steps))
+
+    def add(self, texts: Sequence[str], labels: Sequence[str]) -> None:
+        """Learn more examples, exactly as if they had been there; new labels are welcome.
+
+        Raises InvalidInput("texts" | "labels", …), or ("readout", …) for a margin model.
+        """
+        self._need_ridge()
+        check_examples(texts, labels)
+        steps, _ = self.layer.coordinates(cut(texts, self.config.max_length))
+        hidden = self.layer.expand(steps)
+        for row, (text, label) in enumerate(zip(texts, labels, strict=True)):
+            number = self._number_of(label)
+            self.readout.change(hidden[row], number, self.class_weights[number])
+            self.ledger = self.ledger.with_row(digest(text, label), number, steps[row])
+        self._accuracy = None
+
+    def forget(self, texts: Sequence[str], labels: Sequence[str]) -> None:
+        """Unlearn examples, exactly as if the readout had never seen them.
+
+        All or none: raises NotFound if one of them is not among the training examples, before
+        anything changes. The hidden layer keeps what it took from its part of the data.
+        """
+        self._need_ridge()
+        check_examples(texts, labels)
+        rows: list[int] = []
+        for text, label in zip(texts, labels, strict=True):
+            rows.append(self._find(text, label, rows))
+        for row, text in zip(rows, texts, strict=True):
+            hidden, number = self._row(row, text)
+            self.readout.change(hidden, number, -self.class_weights[number])
+        self.ledger = self.ledger.without(rows)
+        self._accuracy = None
+
+    def relabel(self, text: str, old: str, new: str) -> None:
+        """Give one example another label. Raises NotFound if it is not among the examples."""
+        self._need_ridge()
+        check_examples([text], [new])
+        row = self._find(text, old, [])
+        hidden, before = self._row(row, text)
+        after = self._number_of(new)
+        if self.class_weights[before] == self.class_weights[after]:
+            self.readout.move(hidden, before, after, self.class_weights[before])
+        else:
+            self.readout.change(hidden, before, -self.class_weights[before])
+            self.readout.change(hidden, after, self.class_weights[after])
+        self.ledger = self.ledger.relabelled(row, digest(text, new), after)
+        self._accuracy = None
+
+    def merge(self, other: TextClassifier, base: TextClassifier | None = None) -> TextClassifier:
+        """What one model would know that had seen the examples of both.
+
+        other : a model with the same hidden layer, that is, a copy of this or of a common
+            ancestor that went its own way
+        base : that ancestor, if both still hold its examples; they are counted once
+        Raises InvalidInput if the layers differ, or if both hold the same examples and no base
+        explains them.
+        """
+        self._need_ridge()
+        other._need_ridge()
+        for name, model in (("other", other), ("base", base)):
+            if model is not None and model.layer_digest != self.layer_digest:
+                raise InvalidInput(name, "has another hidden layer; only copies can be merged")
+        shared = self.ledger.same_rows(other.ledger)
+        if base is None and shared:
+            raise InvalidInput(
+                "base",
+                f"{shared:,} examples are in both models; name the model that both began as",
+            )
+        merged = self.copy()
+        extra = other._ordered_like(merged)
+        readout = merged.readout.plus(extra)
+        if base is not None:
+            readout = readout.plus(base._ordered_like(merged), -1)
+        merged.readout = readout
+        merged.ledger = self.ledger.merged(
+            other._ledger_like(merged), None if base is None else base._ledger_like(merged)
+        )
+        merged._accuracy = None
+        return merged
+
+    def copy(self) -> TextClassifier:
+        """A copy that can be changed without touching this one; the layer is shared."""
+        return TextClassifier(
+            self.config,
+            self.categories,
+            self.layer,
+            self.readout.copy(),
+            self.margin,
+            self.sharpness,
+            self.class_weights.copy(),
+            self.ledger,
+            self.held_out,
+            self.warnings,
+            self._accuracy,
+        )
+
+    def without_examples(self) -> TextClassifier:
+        """The same layer with nothing learned: a common start for models to be merged later."""
+        self._need_ridge()
+        blank = self.copy()
+        blank.readout = RidgeReadout.empty(
+            self.layer.width, len(self.categories), self.readout.ridge
+        )
+        blank.ledger = self.ledger.without(range(len(self.ledger)))
+        blank._accuracy = None
+        return blank
+
+    def to_bytes(self) -> bytes:
+        """The model as one safetensors file; see ``core.model_file``."""
+        from astermind_lab.core.model_file import dump
+
+        return dump(self)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, *, encoder: Encoder | None = None) -> TextClassifier:
+        """The model of a file; predictions are equal to the bit on the same machine.
+
+        encoder : the text encoder it was fitted with, if any
+        Raises ModelFileError for anything but an undamaged model file.
+        """
+        from astermind_lab.core.model_file import load
+
+        return load(data, encoder)
+
+    @cached_property
+    def layer_digest(self) -> str:
+        """SHA-256 over everything that stays fixed."""
+        from astermind_lab.core.model_file import layer_digest
+
+        return layer_digest(self.layer)
+
+    @property
+    def _weights(self) -> Array:
+        return self.readout.beta if self.margin is None else self.margin
+
+    def _scores(self, texts: Sequence[str]) -> tuple[Array, NDArray[np.bool_]]:
+        steps, known = self.layer.coordinates(cut(texts, self.config.max_length))
+        weights = self._weights
+        if len(steps) <= BLOCK:
+            return self.layer.expand(steps) @ weights, known
+        scores = np.empty((len(steps), weights.shape[1]))
+        for part in blocks(len(steps)):
+            scores[part] = self.layer.expand(steps[part]) @ weights
+        return scores, known
+
+    def _need_ridge(self) -> None:
+        if self.config.readout != "ridge":
+            raise InvalidInput(
+                "readout",
+                "this model has a margin readout, which has no closed form; train with "
+                'readout "ridge" (presets "fast" and "default") to add, forget, relabel or merge',
+            )
+
+    def _number_of(self, label: str) -> int:
+        """The class number of a label; a new label gets the next."""
+        if label not in self.categories:
+            self.categories = (*self.categories, label)
+            self.class_weights = np.append(self.class_weights, 1.0)
+            self.readout.add_class()
+        return self.categories.index(label)
+
+    def _find(self, text: str, label: str, taken: list[int]) -> int:
+        ledger = self.ledger
+        rows = np.flatnonzero(ledger.digests == np.uint64(digest(text, label)))
+        for row in rows[::-1].tolist():
+            if row not in taken:
+                return int(row)
+        raise NotFound(f"no training example {shown(text)} with label {shown(label)}")
+
+    def _row(self, row: int, text: str) -> tuple[Array, int]:
+        """The hidden row with which an example entered the sums, and its class number."""
+        place = int(self.ledger.places[row])
+        if place >= 0:
+            steps = self.ledger.coordinates[place : place + 1]
+        else:
+            steps, _ = self.layer.coordinates(cut([text], self.config.max_length))
+        return self.layer.expand(steps)[0], int(self.ledger.labels[row])
+
+    def _class_map(self, target: TextClassifier) -> NDArray[np.intp]:
+        """The class numbers that this model's classes have in ``target``; new ones are added."""
+        return np.array([target._number_of(label) for label in self.categories], np.intp)
+
+    def _ordered_like(self, target: TextClassifier) -> RidgeReadout:
+        places = self._class_map(target)
+        moments = np.zeros((self.layer.width, len(target.categories)))
+        moments[:, places] = self.readout.moments
+        return RidgeReadout(self.readout.scatter, moments, self.readout.ridge)
+
+    def _ledger_like(self, target: TextClassifier) -> Ledger:
+        places = self._class_map(target).astype(np.int32)
+        ledger = self.ledger
+        return Ledger(
+            ledger.digests,
+            places[ledger.labels],
+            ledger.places,
+            ledger.coordinates,
+            ledger.judged,
+        )
+
+
+def check_examples(texts: Sequence[str], labels: Sequence[str]) -> None:
+    """Refuse anything but as many non-blank strings on both sides."""
+    for name, values in (("texts", texts), ("labels", labels)):
+        if isinstance(values, str) or not isinstance(values, Sequence):
+            raise InvalidInput(name, f"must be a list of strings, got {shown(values)}")
+        for position, value in enumerate(values):
+            if not isinstance(value, str):
+                raise InvalidInput(name, f"item {position} is not a string: {shown(value)}")
+            if not value or value.isspace():
+                raise InvalidInput(name, f"item {position} is blank")
+    if len(texts) != len(labels):
+        raise InvalidInput("labels", f"{len(labels)} labels for {len(texts)} texts")

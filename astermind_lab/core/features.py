@@ -1,0 +1,250 @@
+"""Text to sparse features: hashed word and character n-grams of any script.
+
+A text is lower-cased, brought to Unicode NFC, and its white space collapsed. Then two families of
+n-grams are counted: words (runs of letters, digits, marks and ``_``; an ideograph is a word of its
+own) as 1- and 2-grams, and characters as 2- to 5-grams that do not cross a space. Every n-gram is
+a span of code points; its hash is a difference of polynomial prefix sums, so that all spans of a
+block of texts are hashed by a handful of array operations and one text costs little more.
+
+Source: Weinberger et al. 2009 (feature hashing); Karp & Rabin 1987 (polynomial hash of spans).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+BITS = 18
+"""log2 of the buckets of one family; words use buckets below 2**18, characters those above."""
+BUCKETS = 2 << BITS
+BLOCK = 2048
+"""Texts hashed together; the text's number needs 32 - 19 bits at the most."""
+
+_U32 = np.uint32
+_BASE = 0x9E3779B1
+_BASE_INVERSE = pow(_BASE, -1, 1 << 32)
+_ORDERS = np.arange(2, 6)[:, None]
+_ORDER_SALT = np.array([[0x2545F491], [0x5BD1E995], [0x1B873593], [0x85EBCA6B]], _U32)
+_SPACE, _WORD, _IDEOGRAPH, _OTHER = 0, 1, 2, 3
+
+
+def _kind(code: int) -> int:
+    char = chr(code)
+    if char == " ":
+        return _SPACE
+    if 0x3400 <= code <= 0x9FFF or 0xF900 <= code <= 0xFAFF or 0x20000 <= code <= 0x3FFFF:
+        return _IDEOGRAPH
+    if char.isalnum() or char == "_" or unicodedata.category(char)[0] == "M":
+        return _WORD
+    return _OTHER
+
+
+class _Kinds:
+    """The kind of every code point; planes beyond Latin are filled in when first met."""
+
+    def __init__(self) -> None:
+        self.table = np.full(0x110000, 255, np.uint8)
+        self.table[:0x250] = [_kind(code) for code in range(0x250)]
+
+    def __call__(self, codes: NDArray[np.uint32]) -> NDArray[np.uint8]:
+        kinds = self.table[codes]
+        if codes.size and kinds.max() == 255:
+            for code in np.unique(codes[kinds == 255]).tolist():
+                self.table[code] = _kind(code)
+            kinds = self.table[codes]
+        return kinds
+
+
+class _Powers:
+    """Powers of the base and of its inverse modulo 2**32, grown on demand."""
+
+    def __init__(self) -> None:
+        self._pair = self._make(1 << 12)
+
+    @staticmethod
+    def _make(size: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+        up, down = np.full(size, _BASE, _U32), np.full(size, _BASE_INVERSE, _U32)
+        up[0] = down[0] = 1
+        return np.multiply.accumulate(up, dtype=_U32), np.multiply.accumulate(down, dtype=_U32)
+
+    def __call__(self, size: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+        """At least ``size`` powers, and inverse powers."""
+        pair = self._pair  # one read, so that a thread that grows them disturbs no other
+        if size > len(pair[0]):
+            pair = self._pair = self._make(1 << (size - 1).bit_length())
+        return pair
+
+
+class Counts(NamedTuple):
+    """Counted n-grams of a block of texts, row after row.
+
+    lengths : (n,) distinct n-grams of each text
+    buckets, counts : (sum of lengths,) int32, buckets ascending within a text
+    """
+
+    lengths: NDArray[np.int64]
+    buckets: NDArray[np.int32]
+    counts: NDArray[np.int32]
+
+
+_kinds = _Kinds()
+_powers = _Powers()
+_LOG = np.concatenate(([0.0], 1 + np.log(np.arange(1, 1 << 16))))
+
+
+def normalise(text: str) -> str:
+    """Lower case, NFC, single spaces."""
+    if not text.isascii() and not unicodedata.is_normalized("NFC", text):
+        text = unicodedata.normalize("NFC", text)
+    return " ".join(text.lower().split())
+
+
+def _mix(hashes: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """The finaliser: every input bit reaches the top bits. Works in place."""
+    hashes ^= hashes >> _U32(16)
+    hashes *= _U32(0x85EBCA6B)
+    hashes ^= hashes >> _U32(13)
+    hashes *= _U32(0xC2B2AE35)
+    return hashes
+
+
+def block_keys(texts: Sequence[str]) -> NDArray[np.uint32]:
+    """``text_number << 19 | bucket`` of every n-gram of at most ``2**13`` normalised texts."""
+    joined = " " + " ".join(texts) + " "
+    codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), _U32)
+    size = len(codes)
+    up, down = _powers(size + 1)
+    kinds = _kinds(codes)
+    space = kinds == _SPACE
+    prefix = np.zeros(size + 1, _U32)
+    terms = (codes + _U32(0x9E37)) * _U32(0xCC9E2D51)
+    terms ^= terms >> _U32(15)
+    np.cumsum(terms * up[:size], dtype=_U32, out=prefix[1:])
+    if len(texts) == 1:
+        owner = None
+    else:
+        lengths = np.fromiter((len(text) + 1 for text in texts), np.int64, len(texts))
+        lengths[0] += 1
+        owner = np.repeat(np.arange(len(texts), dtype=_U32) << _U32(BITS + 1), lengths)
+
+    # words: an edge wherever a run of word characters begins or ends; ideographs end at once
+    ideograph = kinds == _IDEOGRAPH
+    word = (kinds == _WORD) | ideograph
+    begins = word.copy()
+    begins[1:] &= ~word[:-1] | ideograph[1:] | ideograph[:-1]
+    ends = word.copy()
+    ends[:-1] &= ~word[1:] | ideograph[:-1] | ideograph[1:]
+    first, last = np.flatnonzero(begins), np.flatnonzero(ends) + 1
+    words = (prefix[last] - prefix[first]) * down[first]
+    pairs = words[:-1] * _U32(0x01000193) + (words[1:] ^ _U32(0x5BD1E995))
+    spans = np.concatenate((words, pairs))
+    word_keys = _mix(spans) >> _U32(32 - BITS)
+
+    # characters: spans of 2 to 5 code points whose inside holds no space
+    spaces = np.zeros(size + 1, np.int32)
+    np.cumsum(space, dtype=np.int32, out=spaces[1:])
+    start = np.arange(size - 1)
+    stop = np.minimum(start + _ORDERS, size)
+    inside = spaces[stop - 1] == spaces[1:size]
+    inside[0] &= ~(space[:-1] & space[1:])
+    inside &= start + _ORDERS <= size
+    order, at = np.nonzero(inside)
+    chars = (prefix[at + order + 2] - prefix[at]) * down[at]
+    chars ^= _ORDER_SALT[order, 0]
+    char_keys = (_mix(chars) >> _U32(32 - BITS)) + _U32(1 << BITS)
+    if owner is None:
+        return np.concatenate((word_keys, char_keys))
+    word_owner = owner[first]
+    same = word_owner[:-1] == word_owner[1:]
+    keep = np.ones(len(spans), bool)
+    keep[len(words) :] = same
+    word_keys |= np.concatenate((word_owner, word_owner[:-1]))
+    char_keys |= owner[at + space[at]]
+    return np.concatenate((word_keys[keep], char_keys))
+
+
+def count_block(texts: Sequence[str]) -> Counts:
+    """The n-grams of at most ``BLOCK`` texts, counted; a text may be empty."""
+    keys = block_keys([normalise(text) for text in texts])
+    keys.sort()
+    ends = np.append(np.flatnonzero(keys[1:] != keys[:-1]), len(keys) - 1)[: len(keys)]
+    unique = keys[ends]
+    return Counts(
+        np.bincount(unique >> _U32(BITS + 1), minlength=len(texts)),
+        (unique & _U32(BUCKETS - 1)).astype(np.int32),
+        np.diff(ends, prepend=-1).astype(np.int32),
+    )
+
+
+def blocks(count: int, size: int = BLOCK) -> Iterator[slice]:
+    """Slices of at most ``size`` that together cover ``range(count)``."""
+    return (slice(start, min(start + size, count)) for start in range(0, count, size))
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The n-grams a model knows, and how much each of them tells.
+
+    buckets : (d,) int32, ascending     idf : (d,) float32, inverse document frequency
+    """
+
+    buckets: NDArray[np.int32]
+    idf: NDArray[np.float32]
+
+    @classmethod
+    def learn(cls, counted: Sequence[Counts], most: int) -> Vocabulary:
+        """The n-grams found in at least two texts, the ``most`` frequent of them.
+
+        Of data so small that no n-gram comes twice, all are kept.
+        """
+        rows = sum(len(counts.lengths) for counts in counted)
+        frequency = np.zeros(BUCKETS, np.int64)
+        for counts in counted:
+            frequency += np.bincount(counts.buckets, minlength=BUCKETS)
+        least = 2 if rows > 100 else 1
+        known = np.flatnonzero(frequency >= least)
+        if len(known) > most:
+            order = np.argsort(-frequency[known], kind="stable")
+            known = np.sort(known[order[:most]])
+        idf = np.log((1 + rows) / (1 + frequency[known])) + 1
+        return cls(known.astype(np.int32), idf.astype(np.float32))
+
+    def __len__(self) -> int:
+        return len(self.buckets)
+
+    @cached_property
+    def _columns(self) -> NDArray[np.int32]:
+        columns = np.full(BUCKETS, -1, np.int32)
+        columns[self.buckets] = np.arange(len(self.buckets), dtype=np.int32)
+        return columns
+
+    @cached_property
+    def _words(self) -> int:
+        return int(np.searchsorted(self.buckets, 1 << BITS))
+
+    def weigh(self, counts: Counts) -> sp.csr_matrix[np.float64]:
+        """(n, d) float64 rows of unit length, or of zeros where nothing is known.
+
+        A count weighs ``(1 + ln count) * idf``; words and characters have the same share.
+        """
+        columns = self._columns[counts.buckets]
+        known = columns >= 0
+        columns = columns[known]
+        rows = len(counts.lengths)
+        owner = np.repeat(np.arange(rows), counts.lengths)[known]
+        weights = _LOG[np.minimum(counts.counts[known], len(_LOG) - 1)] * self.idf[columns]
+        family = 2 * owner + (columns >= self._words)
+        squares = np.bincount(family, weights * weights, 2 * rows).reshape(rows, 2)
+        shares = np.count_nonzero(squares, axis=1, keepdims=True)
+        scale = 1 / np.sqrt(np.maximum(squares * shares, 1e-30))
+        weights *= scale.ravel()[family]
+        starts = np.zeros(rows + 1, np.int64)
+        np.cumsum(np.bincount(owner, minlength=rows), out=starts[1:])
+        return sp.csr_matrix((weights, columns, starts), shape=(rows, len(self)))

@@ -1,0 +1,119 @@
+"""From n-grams to a few coordinates: cross-fitted discriminants, or principal coordinates.
+
+Source: Wolpert 1992 (stacking on left-out scores); Deerwester et al. 1990 (latent semantic
+analysis); Chernozhukov et al. 2018 (cross-fitting).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import scipy.linalg as sl
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from astermind_lab.core.blas import WORKERS
+from astermind_lab.core.coordinates import TextCoordinates, to_grid
+from astermind_lab.core.discriminants import Discriminants, SplitMatrix, fit
+from astermind_lab.core.features import Vocabulary, blocks, count_block
+
+__all__ = ["cross_fitted", "principal", "signs_of"]
+
+Numbers = NDArray[np.intp]
+Steps = NDArray[np.int16]
+Floats = NDArray[np.float32]
+
+MOST_WEIGHTS = 4_000_000
+"""Discriminant weights of a model; more classes leave room for fewer n-grams."""
+
+
+def signs_of(labels: Numbers, classes: int) -> NDArray[np.float64]:
+    """(n, classes) float64: +1 in the column of the row's class, else -1."""
+    signs = np.full((len(labels), classes), -1.0)
+    signs[np.arange(len(labels)), labels] = 1
+    return signs
+
+
+def cross_fitted(
+    texts: Sequence[str], labels: Numbers, classes: int, fold: Numbers, fast: bool
+) -> tuple[TextCoordinates, Steps]:
+    """Discriminants of all rows, and each row's coordinates from those of the other folds.
+
+    texts, labels, fold : n rows     fast : fewer iterations
+    Returns the coordinates for new texts, and the (n, c) grid steps of these. Two classes need
+    one discriminant, else c is the number of classes.
+    """
+    vocabulary, rows = _weighed(texts, max(20_000, MOST_WEIGHTS // classes))
+    matrix = SplitMatrix(rows.astype(np.float32))
+    signs = signs_of(labels, classes).astype(np.float32)
+    if classes == 2:
+        signs = signs[:, 1:]
+    folds = range(int(fold.max()) + 1)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        steps = 4 if fast else 6
+        found = list(pool.map(lambda k: fit(matrix, signs, fold != k, steps), folds))
+        scores = np.empty_like(signs)
+        for number, (_, fold_scores) in enumerate(found):
+            scores[fold == number] = fold_scores[fold == number]
+        whole = _of_all_rows(pool, matrix, signs, found, 2 if fast else 3)
+    centre, spread = scores.mean(0), max(float(scores.std(0).mean()), 1e-6)
+    coordinates = TextCoordinates(
+        vocabulary,
+        (whole.weights / spread).astype(np.float16),
+        ((whole.bias - centre) / spread).astype(np.float64),
+    )
+    return coordinates, to_grid((scores - centre) / spread)
+
+
+def _of_all_rows(
+    pool: ThreadPoolExecutor,
+    matrix: SplitMatrix,
+    signs: Floats,
+    found: list[tuple[Discriminants, Floats]],
+    steps: int,
+) -> Discriminants:
+    """Discriminants of all rows, going on from the mean of the folds'."""
+    weights: Floats = np.mean(np.stack([one.weights for one, _ in found]), axis=0)
+    bias: Floats = np.mean(np.stack([one.bias for one, _ in found]), axis=0)
+    scores: Floats = np.mean(np.stack([scores for _, scores in found]), axis=0)
+
+    def part(columns: slice) -> Discriminants:
+        start = Discriminants(np.ascontiguousarray(weights[:, columns]), bias[columns])
+        own = np.ascontiguousarray(signs[:, columns])
+        return fit(matrix, own, None, steps, (start, np.ascontiguousarray(scores[:, columns])))[0]
+
+    half = signs.shape[1] // 2
+    cuts = [slice(0, half), slice(half, None)] if half >= 4 else [slice(None)]
+    done = list(pool.map(part, cuts))
+    return Discriminants(
+        np.hstack([one.weights for one in done]), np.concatenate([one.bias for one in done])
+    )
+
+
+def principal(texts: Sequence[str]) -> tuple[TextCoordinates, Steps]:
+    """Coordinates along the principal axes of the texts; no label has a say in them.
+
+    texts : n rows, few enough for an (n, n) matrix. All axes are kept, so that a ridge over them is
+    the ridge over the n-grams themselves.
+    Returns the coordinates for new texts, and the (n, c) grid steps of these, c ≤ n.
+    """
+    vocabulary, rows = _weighed(texts, 1 << 19)
+    values, vectors = sl.eigh((rows @ rows.T).toarray())
+    kept = values > 1e-6 * max(float(values[-1]), 1e-12)
+    axes = np.asarray(rows.T @ (vectors[:, kept] / np.sqrt(values[kept])))
+    points = np.asarray(rows @ axes)
+    centre = points.mean(0)
+    spread = np.sqrt(((points - centre) ** 2).sum(1).mean() / 8) or 1.0
+    coordinates = TextCoordinates(vocabulary, (axes / spread).astype("f2"), -centre / spread)
+    return coordinates, coordinates(texts)[0]
+
+
+def _weighed(texts: Sequence[str], most: int) -> tuple[Vocabulary, sp.csr_matrix[np.float64]]:
+    """The vocabulary of the texts, and their rows."""
+    with ThreadPoolExecutor(WORKERS) as pool:
+        counted = list(pool.map(count_block, [texts[part] for part in blocks(len(texts))]))
+        vocabulary = Vocabulary.learn(counted, most)
+        rows = list(pool.map(vocabulary.weigh, counted))
+    return vocabulary, sp.vstack(rows, format="csr") if len(rows) > 1 else rows[0]

@@ -1,0 +1,203 @@
+"""The ridge readout in closed form, and everything that is exact because of it.
+
+Training data enters only as sums over rows: the scatter ``A = Σ w h hᵀ`` and the moments
+``B[:, k] = Σ w h [row is of class k]``. With targets +1 / -1 the readout is ``β = (A + λD)⁻¹ T``,
+``T = 2B - A[:, 0] 1ᵀ``, where h begins with a constant 1 that D does not penalise. So rows can be
+added and taken away, sums of two parts of the data add up, and leaving a row out costs one product.
+
+Source: Hoerl & Kennard 1970 (ridge); Allen 1974, Rifkin & Lippert 2007 (leave-one-out);
+Sherman & Morrison 1950 (updates).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import scipy.linalg as sl
+from numpy.typing import NDArray
+
+from astermind_lab.errors import InvalidInput, shown
+
+__all__ = ["RIDGE_PATH", "RidgeReadout", "press", "scatter_and_moments"]
+
+Array = NDArray[np.float64]
+
+RIDGE_PATH = 10.0 ** np.arange(-3.5, 0.6, 0.5)
+"""The λ that leave-one-out chooses from, as shares of the mean variance of a hidden feature."""
+
+
+def press(hidden: Array, targets: Array, ridge: float) -> Array:
+    """Leave-one-out scores of a ridge readout with an unpenalised constant, without refitting.
+
+    hidden : (n, p) float64, first column 1     targets : (n, k) float64
+    ridge : λ > 0, added to the diagonal of HᵀH except for the constant
+    Returns (n, k) float64: row i is what the model fitted without row i says about row i.
+    Raises InvalidInput if λ ≤ 0 or the row counts differ.
+    Source: Allen 1974; Rifkin & Lippert 2007.
+    """
+    if not ridge > 0:
+        raise InvalidInput("ridge", f"must be above 0, got {shown(ridge)}")
+    if len(hidden) != len(targets):
+        raise InvalidInput("targets", f"{len(targets)} rows for {len(hidden)} rows of hidden")
+    factor = _factor(hidden.T @ hidden, ridge)
+    beta = sl.cho_solve((factor, True), hidden.T @ targets)
+    return _left_out(factor, beta, hidden, targets, np.ones(len(hidden)))
+
+
+def scatter_and_moments(
+    hidden: Array, labels: NDArray[np.intp], weights: Array, classes: int
+) -> tuple[Array, Array]:
+    """The sums over a block of rows, (p, p) and (p, classes) float64.
+
+    hidden : (n, p) float64     labels : (n,) class numbers     weights : (n,) float64
+    """
+    onehot = np.zeros((len(labels), classes))
+    onehot[np.arange(len(labels)), labels] = weights
+    root = hidden * np.sqrt(weights)[:, None]
+    return root.T @ root, hidden.T @ onehot
+
+
+@dataclass
+class RidgeReadout:
+    """Sums, their solution, and its updates.
+
+    scatter : (p, p) float64     moments : (p, k) float64     ridge : λ > 0
+    """
+
+    scatter: Array
+    moments: Array
+    ridge: float = 1.0
+    _beta: Array | None = field(default=None, repr=False)
+    _inverse: Array | None = field(default=None, repr=False)
+    _cholesky: Array | None = field(default=None, repr=False)
+
+    @classmethod
+    def empty(cls, width: int, classes: int, ridge: float = 1.0) -> RidgeReadout:
+        return cls(np.zeros((width, width)), np.zeros((width, classes)), ridge)
+
+    @property
+    def classes(self) -> int:
+        return int(self.moments.shape[1])
+
+    @property
+    def beta(self) -> Array:
+        """(p, k) float64 readout weights."""
+        if self._beta is None:
+            solved = sl.cho_solve((self.factor(), True), self._cross())
+            # one memory order everywhere, or a reloaded model would differ in the last bit
+            self._beta = np.ascontiguousarray(solved)
+        return self._beta
+
+    def factor(self) -> Array:
+        """(p, p) float64 lower Cholesky factor of the penalised scatter."""
+        if self._cholesky is None:
+            self._cholesky = _factor(self.scatter, self.ridge)
+        return self._cholesky
+
+    def accumulate(self, scatter: Array, moments: Array) -> None:
+        """Add the sums of more rows; see ``scatter_and_moments``."""
+        self.scatter += scatter
+        self.moments += moments
+        self._changed()
+
+    def spread(self) -> float:
+        """Mean over the hidden features of their scatter around the mean."""
+        mean = self.scatter[0, 1:] / self.scatter[0, 0]
+        centred = np.diagonal(self.scatter)[1:] - mean * self.scatter[0, 1:]
+        return float(max(centred.mean(), 1e-12))
+
+    def with_ridge(self, ridge: float) -> RidgeReadout:
+        """The same sums under another λ."""
+        return RidgeReadout(self.scatter, self.moments, ridge)
+
+    def scores(self, hidden: Array) -> Array:
+        """(n, p) float64 → (n, k) float64; +1 means the class, -1 means not."""
+        return hidden @ self.beta
+
+    def leave_one_out(self, hidden: Array, labels: NDArray[np.intp], weights: Array) -> Array:
+        """Leave-one-out scores of rows that are part of the sums.
+
+        hidden : (n, p) float64     labels : (n,) class numbers     weights : (n,) float64
+        Returns (n, k) float64, equal to refits without the row under the same hidden layer and λ.
+        """
+        targets = np.full((len(labels), self.classes), -1.0)
+        targets[np.arange(len(labels)), labels] = 1
+        return _left_out(self.factor(), self.beta, hidden, targets, weights)
+
+    def change(self, hidden: Array, label: int, weight: float) -> None:
+        """Add one row, or take it away by a negative weight; the solution follows exactly.
+
+        hidden : (p,) float64     label : class number     weight : its weight, with the sign
+        """
+        if min(self.scatter[0, 0], self.scatter[0, 0] + weight) < 1e-6:
+            # without any row the constant has no scatter, and its inverse no digits
+            self.scatter += weight * np.outer(hidden, hidden)
+            self.moments[:, label] += weight * hidden
+            self._changed()
+            return
+        target = np.full(self.classes, -1.0)
+        target[label] = 1
+        inverse, beta = self._inverted(), self.beta
+        reach = sl.blas.dsymv(1.0, inverse, hidden, lower=1)
+        gain = weight / (1 + weight * (hidden @ reach))
+        self._beta = beta + np.outer(gain * reach, target - hidden @ beta)
+        self._inverse = sl.blas.dsyr(-gain, reach, lower=1, a=inverse, overwrite_a=1)
+        self._cholesky = None
+        # the transpose is in Fortran order, so that BLAS works in place
+        sl.blas.dger(weight, hidden, hidden, a=self.scatter.T, overwrite_a=1)
+        self.moments[:, label] += weight * hidden
+
+    def move(self, hidden: Array, old: int, new: int, weight: float) -> None:
+        """Give one row another class; its weight stays."""
+        reach = sl.blas.dsymv(1.0, self._inverted(), hidden, lower=1)
+        beta = self.beta.copy()
+        beta[:, old] -= 2 * weight * reach
+        beta[:, new] += 2 * weight * reach
+        self._beta = beta
+        self.moments[:, old] -= weight * hidden
+        self.moments[:, new] += weight * hidden
+
+    def add_class(self) -> None:
+        """Room for one more class, of which there is no row yet."""
+        self.moments = np.hstack((self.moments, np.zeros((len(self.moments), 1))))
+        self._beta = None
+
+    def plus(self, other: RidgeReadout, sign: int = 1) -> RidgeReadout:
+        """The sums of both, or of this without the other; λ is this one's."""
+        return RidgeReadout(
+            self.scatter + sign * other.scatter, self.moments + sign * other.moments, self.ridge
+        )
+
+    def copy(self) -> RidgeReadout:
+        return RidgeReadout(self.scatter.copy(), self.moments.copy(), self.ridge, self._beta)
+
+    def _cross(self) -> Array:
+        return 2 * self.moments - self.scatter[:, :1]
+
+    def _changed(self) -> None:
+        self._beta = self._inverse = self._cholesky = None
+
+    def _inverted(self) -> Array:
+        if self._inverse is None:
+            inverse, info = sl.lapack.dpotri(self.factor(), lower=1)
+            if info:
+                raise np.linalg.LinAlgError("the scatter matrix could not be inverted")
+            self._inverse = np.asfortranarray(inverse)
+        return self._inverse
+
+
+def _factor(scatter: Array, ridge: float) -> Array:
+    """Lower Cholesky factor of the penalised scatter; the constant is not penalised."""
+    penalised = np.array(scatter, order="F")
+    diagonal = np.einsum("ii->i", penalised)
+    diagonal[1:] += ridge
+    diagonal[0] += 1e-12 * max(diagonal[0], 1.0)  # sums without a single row stay solvable
+    return np.asarray(sl.cholesky(penalised, lower=True, overwrite_a=True, check_finite=False))
+
+
+def _left_out(factor: Array, beta: Array, hidden: Array, targets: Array, weights: Array) -> Array:
+    reach = sl.solve_triangular(factor, hidden.T, lower=True, check_finite=False)
+    leverage = (weights * np.einsum("ij,ij->j", reach, reach))[:, None]
+    scores = hidden @ beta
+    return np.asarray((scores - leverage * targets) / np.maximum(1 - leverage, 1e-12))

@@ -1,0 +1,309 @@
+"""Training: deal the rows, build the layer from its part, add up the sums, solve, judge.
+
+The life of a training: ``parts.deal`` says which rows build the hidden layer and which judge it;
+``projections`` finds the coordinates; ``hidden`` lays units over them; the sums of all rows are
+added up block by block; λ and the temperature come from leave-one-out over the judged rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+import scipy.linalg as sl
+from numpy.typing import NDArray
+
+from astermind_lab.core.blas import WORKERS, single_threaded
+from astermind_lab.core.calibration import fit_sharpness
+from astermind_lab.core.classifier import Layer, Progress, TextClassifier, check_examples
+from astermind_lab.core.config import ElmConfig, check_memory
+from astermind_lab.core.coordinates import (
+    Coordinates,
+    Encoder,
+    EncoderCoordinates,
+    cut,
+    from_grid,
+)
+from astermind_lab.core.features import blocks
+from astermind_lab.core.hidden import HiddenLayer
+from astermind_lab.core.ledger import Ledger, digests
+from astermind_lab.core.parts import MOST_JUDGED, Parts, deal, every, sample
+from astermind_lab.core.projections import cross_fitted, principal, signs_of
+from astermind_lab.core.readout import RIDGE_PATH, RidgeReadout, scatter_and_moments
+from astermind_lab.errors import InsufficientData
+from astermind_lab.estimate import Estimate
+
+__all__ = ["train"]
+
+Array = NDArray[np.float64]
+Numbers = NDArray[np.intp]
+T = TypeVar("T")
+
+HELD_OUT_SHARE, MOST_HELD_OUT = 0.1, 4000
+MARGIN_STEPS = 5
+
+
+def train(
+    texts: Sequence[str],
+    labels: Sequence[str],
+    config: ElmConfig,
+    encoder: Encoder | None,
+    progress: Progress | None,
+) -> TextClassifier:
+    """See ``TextClassifier.fit``."""
+    check_examples(texts, labels)
+    numbers: dict[str, int] = {}
+    y = np.fromiter((numbers.setdefault(label, len(numbers)) for label in labels), np.intp)
+    if not len(y):
+        raise InsufficientData("texts", "there is no training example")
+    if len(numbers) < 2:
+        raise InsufficientData(
+            "labels", f"all {len(y):,} examples are {next(iter(numbers))!r}; two labels are needed"
+        )
+    check_memory(len(texts), sum(map(len, texts)), len(numbers), config)
+    cut_texts = cut(texts, config.max_length)
+    run = _Run(cut_texts, y, len(numbers), config, encoder, progress or (lambda share, phase: None))
+    with single_threaded():
+        model = run.margin() if config.readout == "margin" else run.ridge()
+    keys = digests(texts, labels)
+    ledger = Ledger(keys, y.astype(np.int32), *run.held)
+    return TextClassifier(
+        config=config,
+        categories=tuple(numbers),
+        layer=model.layer,
+        readout=model.readout,
+        margin=model.margin,
+        sharpness=model.sharpness,
+        class_weights=model.class_weights,
+        ledger=ledger,
+        held_out=model.held_out,
+        warnings=_warnings(y, list(numbers)),
+        _accuracy=model.leave_one_out,
+    )
+
+
+@dataclass
+class _Fitted:
+    layer: Layer
+    readout: RidgeReadout
+    class_weights: Array
+    sharpness: float = 1.0
+    margin: Array | None = None
+    held_out: Estimate | None = None
+    leave_one_out: Estimate | None = None
+
+
+class _Run:
+    """One training; its steps share the rows, the labels and the random generator."""
+
+    def __init__(
+        self,
+        texts: Sequence[str],
+        y: Numbers,
+        classes: int,
+        config: ElmConfig,
+        encoder: Encoder | None,
+        progress: Progress,
+    ) -> None:
+        self.texts, self.y, self.classes, self.config = texts, y, classes, config
+        self.encoder, self.progress = encoder, progress
+        self.rng = np.random.default_rng(config.seed)
+        self.held: tuple[NDArray[np.int32], NDArray[np.int16], NDArray[np.bool_]]
+
+    def ridge(self) -> _Fitted:
+        parts = deal(self.y, self.rng, judge=self.encoder is None)
+        judged = parts.judged
+        layer, steps, at = self._layer(parts)
+        if not len(judged):  # little data, or a layer that has seen no label: judge by all rows
+            judged = sample(parts.layer, MOST_JUDGED, self.rng)
+        model = self._summed(layer, parts, steps, at)
+        self.progress(0.8, "choosing λ")
+        rows = layer.expand(steps[at[judged]])
+        labels, weights = self.y[judged], model.class_weights[self.y[judged]]
+        ridge, scores = self._choose_ridge(model.readout, rows, labels, weights)
+        model.readout = model.readout.with_ridge(ridge)
+        model.readout.beta  # noqa: B018 - solved now, not at the first prediction
+        model.sharpness = fit_sharpness(scores, labels)
+        correct = int((scores.argmax(1) == labels).sum())
+        model.leave_one_out = Estimate.proportion(correct, len(labels), "leave-one-out")
+        self._hold(at, steps, judged)
+        self.progress(1.0, "done")
+        return model
+
+    def margin(self) -> _Fitted:
+        share = HELD_OUT_SHARE if len(self.y) >= 500 else 2 * HELD_OUT_SHARE
+        test = every(self.y, int(min(max(1, share * len(self.y)), MOST_HELD_OUT)), self.rng)
+        rest = np.setdiff1d(np.arange(len(self.y)), test)
+        part = _Run(
+            [self.texts[i] for i in rest],
+            self.y[rest],
+            self.classes,
+            self.config,
+            self.encoder,
+            lambda share, phase: self.progress(share / 2, f"{phase}, for the held-out estimate"),
+        )
+        trial = part._margin_model()
+        steps, _ = trial.layer.coordinates([self.texts[i] for i in test])
+        assert trial.margin is not None
+        scores, labels = trial.layer.expand(steps) @ trial.margin, self.y[test]
+        correct = int((scores.argmax(1) == labels).sum())
+        del trial, part
+        report = self.progress
+        self.progress = lambda share, phase: report((1 + share) / 2, phase)
+        model = self._margin_model()
+        model.held_out = Estimate.proportion(correct, len(labels), "held-out")
+        model.sharpness = fit_sharpness(scores, labels)
+        self.progress(1.0, "done")
+        return model
+
+    def _margin_model(self) -> _Fitted:
+        """Targets relaxed where they are passed already, again and again with one factor.
+
+        Source: Ho & Kashyap 1965; Xiang et al. 2012 (discriminative least squares).
+        """
+        parts = deal(self.y, self.rng, judge=False)
+        layer, steps, at = self._layer(parts)
+        model = self._summed(layer, parts, steps, at)
+        judged = sample(parts.layer, 2000, self.rng)
+        rows, weights = layer.expand(steps[at[judged]]), model.class_weights[self.y[judged]]
+        ridge, _ = self._choose_ridge(model.readout, rows, self.y[judged], weights)
+        model.readout = model.readout.with_ridge(ridge)
+        model.margin = self._relax(model, parts, steps, at)
+        self._hold(at, steps, judged)
+        model.readout = RidgeReadout.empty(1, self.classes, ridge)  # nothing here is exact
+        return model
+
+    def _relax(self, model: _Fitted, parts: Parts, steps: NDArray[np.int16], at: Numbers) -> Array:
+        beta = model.readout.beta
+        factor = model.readout.factor()
+        for step in range(MARGIN_STEPS):
+            self.progress(0.85 + 0.03 * step, "moving the margin")
+            now = beta
+
+            def moved(rows: Array, labels: Numbers, now: Array = now) -> Array:
+                signs = signs_of(labels, self.classes)
+                targets = signs * np.maximum(1, signs * (rows @ now))
+                targets *= model.class_weights[labels][:, None]
+                return rows.T @ targets
+
+            cross = np.zeros_like(beta)
+            for part in self._over_rows(moved, model.layer, parts, steps, at):
+                cross += part
+            beta = np.ascontiguousarray(sl.cho_solve((factor, True), cross))
+        return beta
+
+    def _layer(self, parts: Parts) -> tuple[Layer, NDArray[np.int16], Numbers]:
+        """The layer; the coordinates of the layer and judged parts; each row's place in them."""
+        rows = parts.layer
+        texts = [self.texts[i] for i in rows]
+        coordinates: Coordinates
+        if self.encoder is not None:
+            self.progress(0.1, "encoding")
+            coordinates = EncoderCoordinates.learn(self.encoder, texts)
+            steps, _ = coordinates(texts)
+        elif len(parts.folds) == 1:
+            self.progress(0.1, "finding principal coordinates")
+            coordinates, steps = principal(texts)
+        else:
+            self.progress(0.1, "finding discriminants")
+            fast = self.config.preset == "fast"
+            fold = np.repeat(np.arange(len(parts.folds)), [len(part) for part in parts.folds])
+            coordinates, steps = cross_fitted(texts, self.y[rows], self.classes, fold, fast)
+        hidden = HiddenLayer.make(self.config, from_grid(steps), self.y[rows], self.rng)
+        at = np.full(len(self.y), -1, np.intp)
+        at[rows] = np.arange(len(rows))
+        if len(parts.judged):
+            unseen, _ = coordinates([self.texts[i] for i in parts.judged])
+            at[parts.judged] = len(rows) + np.arange(len(parts.judged))
+            steps = np.vstack((steps, unseen))
+        return Layer(coordinates, hidden), steps, at
+
+    def _summed(self, layer: Layer, parts: Parts, steps: NDArray[np.int16], at: Numbers) -> _Fitted:
+        counts = np.maximum(np.bincount(self.y, minlength=self.classes), 1)
+        weights = (len(self.y) / (self.classes * counts)) ** self.config.balance
+        weights /= np.average(weights, weights=counts)
+        readout = RidgeReadout.empty(layer.width, self.classes)
+
+        def sums(rows: Array, labels: Numbers) -> tuple[Array, Array, int]:
+            return *scatter_and_moments(rows, labels, weights[labels], self.classes), len(labels)
+
+        done = 0
+        for scatter, moments, count in self._over_rows(sums, layer, parts, steps, at):
+            readout.accumulate(scatter, moments)
+            done += count
+            self.progress(0.5 + 0.3 * done / len(self.y), "adding up the sums")
+        return _Fitted(layer, readout, weights)
+
+    def _over_rows(
+        self,
+        work: Callable[[Array, Numbers], T],
+        layer: Layer,
+        parts: Parts,
+        steps: NDArray[np.int16],
+        at: Numbers,
+    ) -> Iterator[T]:
+        """``work(hidden rows, class numbers)`` of all training rows, block by block, in order."""
+        held = np.flatnonzero(at >= 0)
+
+        def known(rows: Numbers) -> T:
+            return work(layer.expand(steps[at[rows]]), self.y[rows])
+
+        def read(rows: Numbers) -> T:
+            fresh = layer.coordinates([self.texts[i] for i in rows])[0]
+            return work(layer.expand(fresh), self.y[rows])
+
+        jobs = [partial(known, held[part]) for part in blocks(len(held))]
+        jobs += [partial(read, parts.others[part]) for part in blocks(len(parts.others))]
+        with ThreadPoolExecutor(WORKERS) as pool:
+            # a few at a time, or the results of all blocks would pile up
+            for start in range(0, len(jobs), 2 * WORKERS):
+                yield from pool.map(lambda job: job(), jobs[start : start + 2 * WORKERS])
+
+    def _choose_ridge(
+        self, readout: RidgeReadout, rows: Array, labels: Numbers, weights: Array
+    ) -> tuple[float, Array]:
+        """λ of least leave-one-out squared error, and the leave-one-out scores under it.
+
+        The error falls and rises once along the path, so it is walked downhill from its middle.
+        """
+        spread = readout.spread()
+        signs = signs_of(labels, self.classes)
+        found: dict[int, tuple[float, Array]] = {}
+
+        def error(place: int) -> float:
+            if place not in found:
+                scores = readout.with_ridge(RIDGE_PATH[place] * spread).leave_one_out(
+                    rows, labels, weights
+                )
+                loss = (weights[:, None] * (signs - scores) ** 2).sum() / weights.sum()
+                found[place] = float(loss), scores
+            return found[place][0]
+
+        if self.config.ridge is not None:
+            fixed = readout.with_ridge(self.config.ridge)
+            return self.config.ridge, fixed.leave_one_out(rows, labels, weights)
+        best = len(RIDGE_PATH) // 2 - 1
+        with ThreadPoolExecutor(WORKERS) as pool:
+            list(pool.map(error, (best - 1, best, best + 1)))
+        for step in (-1, 1):
+            while 0 <= best + step < len(RIDGE_PATH) and error(best + step) < error(best):
+                best += step
+        return float(RIDGE_PATH[best] * spread), found[best][1]
+
+    def _hold(self, at: Numbers, steps: NDArray[np.int16], judged: Numbers) -> None:
+        marks = np.zeros(len(steps), bool)
+        marks[at[judged]] = True
+        self.held = at.astype(np.int32), steps, marks
+
+
+def _warnings(y: Numbers, categories: list[str]) -> tuple[str, ...]:
+    counts = np.bincount(y)
+    rare = [categories[k] for k in np.flatnonzero(counts < 5)]
+    if not rare:
+        return ()
+    named = ", ".join(repr(label) for label in rare[:5]) + (" …" if len(rare) > 5 else "")
+    return (f"{len(rare)} of {len(categories)} labels have fewer than 5 examples: {named}",)

@@ -1,0 +1,193 @@
+"""What can be set: the sections, their keys, their defaults and what each key accepts."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import platformdirs
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+)
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+__all__ = [
+    "SECONDS",
+    "SECTIONS",
+    "Automation",
+    "Database",
+    "Monitoring",
+    "Retention",
+    "Settings",
+]
+
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
+
+_SCHEMES = ("mem://", "surrealkv://", "ws://", "wss://")
+_LARGEST_DIVERGENCE = 0.6931  # ln 2: no two distributions are further apart in nats
+
+
+def _url(value: str) -> str:
+    if "@" in value and not value.startswith(("mem://", "surrealkv://")):
+        raise ValueError(
+            "an address holds no user name or password; set database.username and database.password"
+        )
+    if not value.startswith(_SCHEMES) or value in _SCHEMES[1:]:
+        raise ValueError(
+            "should be mem://, surrealkv://FOLDER, ws://HOST:PORT/rpc or wss://HOST:PORT/rpc"
+        )
+    return value
+
+
+def _duration(value: object) -> timedelta:
+    if isinstance(value, timedelta):
+        span = value
+    else:
+        match = re.fullmatch(r"(\d{1,9})\s*([smhdwy])", str(value).strip(), re.ASCII)
+        if not match:
+            raise ValueError("should be a whole number and a unit (s, m, h, d, w or y), as in 90d")
+        seconds = int(match[1]) * SECONDS[match[2]]
+        if seconds > SECONDS["y"] * 1000:
+            raise ValueError("should be at most 1000y")
+        span = timedelta(seconds=seconds)
+    if span < timedelta(seconds=1):
+        raise ValueError("should be at least 1s")
+    return span
+
+
+def _keep(value: object) -> timedelta | None:
+    return None if value in (None, "forever") else _duration(value)
+
+
+def _keep_count(value: object) -> object:
+    return None if value == "all" else value
+
+
+def _folder(value: object) -> Path:
+    if not isinstance(value, str | Path) or not str(value).strip() or "\0" in str(value):
+        raise ValueError("should be the path of a folder")
+    try:
+        return Path(value).expanduser().absolute()
+    except RuntimeError as error:  # a home folder of somebody who does not exist
+        raise ValueError(str(error).rstrip(".")) from None
+
+
+def _folders(value: object) -> tuple[Path, ...]:
+    if isinstance(value, str):
+        value = [part for part in value.split(os.pathsep) if part.strip()]
+    if not isinstance(value, list | tuple):
+        raise ValueError("should be a list of folders")
+    return tuple(_folder(item) for item in value)
+
+
+def _default_data_dir() -> Path:
+    return platformdirs.user_data_path("astermind-lab", appauthor=False)
+
+
+def _default_allowed_paths() -> tuple[Path, ...]:
+    # A server that a desktop program starts often stands in "/" or in the home folder:
+    # nobody meant to open those to its tools.
+    here = Path.cwd()
+    return () if here in (Path(here.anchor), Path.home()) else (here,)
+
+
+_Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+_Url = Annotated[_Word, AfterValidator(_url)]
+_Duration = Annotated[timedelta, BeforeValidator(_duration)]
+_Keep = Annotated[timedelta | None, BeforeValidator(_keep)]
+_Count = Annotated[int, Field(ge=1)]
+_KeepCount = Annotated[_Count | None, BeforeValidator(_keep_count)]
+_Folder = Annotated[Path, BeforeValidator(_folder)]
+_Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_folders)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Database(_Section):
+    """Where the records are; ``url`` None means the lab's own place in ``data_dir``."""
+
+    url: _Url | None = None
+    namespace: _Word = "astermind"
+    database: _Word = "lab"
+    username: _Word | None = None
+    password: SecretStr | None = None
+
+
+class Monitoring(_Section):
+    """What is recorded about predictions, and what counts as drift."""
+
+    enabled: bool = True
+    log_predictions: bool = False
+    metrics_window: _Duration = timedelta(hours=1)
+    drift_threshold: Annotated[float, Field(gt=0, le=_LARGEST_DIVERGENCE)] = 0.1
+
+
+class Automation(_Section):
+    """Jobs, schedules and batches."""
+
+    enabled: bool = True
+    batch_size: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    max_concurrent_jobs: Annotated[int, Field(ge=1, le=64)] = 4
+
+
+class Retention(_Section):
+    """How long records are kept; None means for ever, and that is the default."""
+
+    predictions: _Keep = None
+    metrics: _Keep = None
+    old_model_versions: _KeepCount = None
+
+
+class Settings(BaseSettings):
+    """Every setting. ``Settings(...)`` reads nothing but its arguments; see ``load_settings``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ASTERMIND_",
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    data_dir: _Folder = Field(default_factory=_default_data_dir)
+    allowed_paths: _Folders = Field(default_factory=_default_allowed_paths)
+    database: Database = Database()
+    monitoring: Monitoring = Monitoring()
+    automation: Automation = Automation()
+    retention: Retention = Retention()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only the arguments: ``load_settings`` reads the rest, and remembers from where."""
+        return (init_settings,)
+
+
+SECTIONS: dict[str, type[BaseModel]] = {
+    name: field.annotation
+    for name, field in Settings.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+}

@@ -1,0 +1,27 @@
+"""Keeps every test and notebook away from the settings and the records of whoever runs them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+import pytest
+
+FOREIGN = ("ASTERMIND_", "SURREALDB_", "ENABLE_PERSISTENCE", "LOG_PREDICTIONS")
+OURS = "ASTERMIND_TEST_"  # what the tests themselves are told, such as the address of a server
+
+_patch = pytest.MonkeyPatch()
+_home = tempfile.TemporaryDirectory(prefix="astermind-test-", ignore_cleanup_errors=True)
+
+
+def pytest_configure() -> None:
+    # In the environment, because notebook kernels and second processes inherit only that.
+    for name in [n for n in os.environ if n.startswith(FOREIGN) and not n.startswith(OURS)]:
+        _patch.delenv(name)
+    _patch.setenv("ASTERMIND_DATA_DIR", os.path.join(_home.name, "data"))
+    _patch.setenv("XDG_CONFIG_HOME", os.path.join(_home.name, "config"))
+
+
+def pytest_unconfigure() -> None:
+    _patch.undo()
+    _home.cleanup()
