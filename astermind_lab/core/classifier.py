@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from astermind_lab.core.calibration import probabilities
+from astermind_lab.core.calibration import Calibration
 from astermind_lab.core.config import ElmConfig
 from astermind_lab.core.coordinates import Coordinates, Encoder, cut, from_grid
 from astermind_lab.core.features import BLOCK, blocks
@@ -82,7 +82,7 @@ class TextClassifier:
     readout: RidgeReadout
     margin: Array | None
     """(p, k) float64 weights of a margin readout; None: ridge, whose weights are the readout's."""
-    sharpness: float
+    calibration: Calibration
     class_weights: Array
     ledger: Ledger
     held_out: Estimate | None
@@ -162,7 +162,7 @@ class TextClassifier:
 
     def predict_proba(self, texts: Sequence[str]) -> Array:
         """(n, k) float64 probabilities, columns in the order of ``categories``."""
-        return probabilities(self._scores(texts)[0], self.sharpness)
+        return self.calibration(self._scores(texts)[0])
 
     def predict(self, texts: Sequence[str]) -> list[str]:
         """The likeliest category of each text."""
@@ -172,7 +172,7 @@ class TextClassifier:
     def answer(self, text: str) -> Answer:
         """Probabilities for one text, and a warning if nothing in it is known."""
         scores, known = self._scores([text])
-        return Answer(probabilities(scores[0], self.sharpness), () if known[0] else (UNKNOWN_TEXT,))
+        return Answer(self.calibration(scores[0]), () if known[0] else (UNKNOWN_TEXT,))
 
     def known(self, texts: Sequence[str]) -> NDArray[np.bool_]:
         """(n,) bool: does the text hold a single feature known from training?"""
@@ -270,7 +270,7 @@ class TextClassifier:
             self.layer,
             self.readout.copy(),
             self.margin,
-            self.sharpness,
+            self.calibration,
             self.class_weights.copy(),
             self.ledger,
             self.held_out,

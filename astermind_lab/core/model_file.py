@@ -13,11 +13,13 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from astermind_lab.core.calibration import Calibration
 from astermind_lab.core.classifier import Layer, TextClassifier
 from astermind_lab.core.config import ElmConfig
 from astermind_lab.core.coordinates import Encoder, EncoderCoordinates, TextCoordinates
@@ -77,7 +79,7 @@ def dump(model: TextClassifier) -> bytes:
         "categories": list(model.categories),
         "encoder": isinstance(model.layer.coordinates, EncoderCoordinates),
         "ridge": model.readout.ridge,
-        "sharpness": model.sharpness,
+        "calibration": asdict(model.calibration),
         "accuracy": estimate and estimate.to_dict(),
         "warnings": list(model.warnings),
         "digest": _digest(tensors),
@@ -176,9 +178,10 @@ def _build(tensors: Tensors, header: dict[str, Any], encoder: Encoder | None) ->
     if rows and not (labels.min() >= 0 and labels.max() < classes and places.max() < held):
         raise ModelFileError("the ledger points outside the model")
     margin = config.readout == "margin"
-    sharpness, ridge = float(header["sharpness"]), float(header["ridge"])
-    if not (math.isfinite(sharpness) and sharpness > 0 and math.isfinite(ridge) and ridge > 0):
-        raise ModelFileError("sharpness and ridge must be finite and above 0")
+    calibration, ridge = Calibration(**header["calibration"]), float(header["ridge"])
+    positive = (calibration.slope, calibration.power, ridge)
+    if not all(math.isfinite(x) for x in (*positive, calibration.offset)) or min(positive) <= 0:
+        raise ModelFileError("calibration and ridge must be finite and above 0")
     estimate = header["accuracy"] and Estimate(**header["accuracy"])
     return TextClassifier(
         config=config,
@@ -186,7 +189,7 @@ def _build(tensors: Tensors, header: dict[str, Any], encoder: Encoder | None) ->
         layer=layer,
         readout=RidgeReadout.empty(1, classes, ridge) if margin else _readout(tensors, ridge),
         margin=tensors["readout.beta"] if margin else None,
-        sharpness=sharpness,
+        calibration=calibration,
         class_weights=tensors["class_weights"],
         ledger=Ledger(
             tensors["ledger.digests"],

@@ -2,14 +2,14 @@
 
 The life of a training: ``parts.deal`` says which rows build the hidden layer and which judge it;
 ``projections`` finds the coordinates; ``hidden`` lays units over them; the sums of all rows are
-added up block by block; λ and the temperature come from leave-one-out over the judged rows.
+added up block by block; λ and the calibration come from leave-one-out over the judged rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ import scipy.linalg as sl
 from numpy.typing import NDArray
 
 from astermind_lab.core.blas import WORKERS, single_threaded
-from astermind_lab.core.calibration import fit_sharpness
+from astermind_lab.core.calibration import Calibration
 from astermind_lab.core.classifier import Layer, Progress, TextClassifier, check_examples
 from astermind_lab.core.config import ElmConfig, check_memory
 from astermind_lab.core.coordinates import (
@@ -77,7 +77,7 @@ def train(
         layer=model.layer,
         readout=model.readout,
         margin=model.margin,
-        sharpness=model.sharpness,
+        calibration=model.calibration,
         class_weights=model.class_weights,
         ledger=ledger,
         held_out=model.held_out,
@@ -91,7 +91,7 @@ class _Fitted:
     layer: Layer
     readout: RidgeReadout
     class_weights: Array
-    sharpness: float = 1.0
+    calibration: Calibration = field(default_factory=Calibration)
     margin: Array | None = None
     held_out: Estimate | None = None
     leave_one_out: Estimate | None = None
@@ -127,7 +127,7 @@ class _Run:
         ridge, scores = self._choose_ridge(model.readout, rows, labels, weights)
         model.readout = model.readout.with_ridge(ridge)
         model.readout.beta  # noqa: B018 - solved now, not at the first prediction
-        model.sharpness = fit_sharpness(scores, labels)
+        model.calibration = Calibration.fit(scores, labels)
         correct = int((scores.argmax(1) == labels).sum())
         model.leave_one_out = Estimate.proportion(correct, len(labels), "leave-one-out")
         self._hold(at, steps, judged)
@@ -156,7 +156,7 @@ class _Run:
         self.progress = lambda share, phase: report((1 + share) / 2, phase)
         model = self._margin_model()
         model.held_out = Estimate.proportion(correct, len(labels), "held-out")
-        model.sharpness = fit_sharpness(scores, labels)
+        model.calibration = Calibration.fit(scores, labels)
         self.progress(1.0, "done")
         return model
 

@@ -115,7 +115,9 @@ def test_tensors_that_do_not_fit_are_refused_even_with_a_digest(model, name, cha
         {"categories": ["a", "a", "b", "c"]},
         {"categories": [1, 2, 3, 4]},
         {"config": {"activation": "eval"}},
-        {"sharpness": -1},
+        {"calibration": {"slope": -1}},
+        {"calibration": {"slop": 1}},
+        {"calibration": {"offset": "a"}},
         {"ridge": 0},
     ],
 )
