@@ -19,8 +19,8 @@ Activation = Literal["relu", "leakyrelu", "sigmoid", "tanh", "linear", "gelu"]
 WeightInit = Literal["normal", "uniform", "xavier", "he"]
 
 MAX_HIDDEN_UNITS = 8192
-LAYER_ROWS = 60_000
-"""At most so many texts build the hidden layer; memory stops growing there."""
+LAYER_ROWS, LAYER_CHARACTERS = 60_000, 16_000_000
+"""At most so many texts, so long together, build the layer; memory stops growing there."""
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "preset": get_args(Preset),
@@ -145,11 +145,11 @@ def memory_needed(rows: int, characters: int, classes: int, config: ElmConfig) -
     """Bytes that training takes at its peak, rounded up generously.
 
     rows, characters : size of the training data     classes : number of labels
-    The first term is the sparse text, of which at most ``LAYER_ROWS`` rows are held at once; the
-    second the sums, the factor and one block of hidden rows.
+    The first term is the sparse text of the layer part; the second the sums, the factor and some
+    blocks of hidden rows; the third the scores of the layer part.
     """
     width = config.hidden_units + classes + 1
-    held = characters * min(1.0, LAYER_ROWS / max(rows, 1))
+    held = min(characters * min(1.0, LAYER_ROWS / max(rows, 1)), LAYER_CHARACTERS)
     return int(40 * held + 8 * width * (4 * width + 8192) + 24 * classes * min(rows, LAYER_ROWS))
 
 

@@ -75,10 +75,12 @@ class TextCoordinates:
 
     def block(self, texts: Sequence[str]) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
         """The coordinates of at most ``BLOCK`` texts."""
-        rows = self.vocabulary.weigh(count_block(texts))
-        if len(texts) == 1:
-            scores = rows.data @ self._wide[rows.indices]
-            return to_grid((scores + self.bias)[None]), np.array([rows.nnz > 0])
+        counts = count_block(texts)
+        if len(texts) == 1:  # without the cost of a matrix
+            _, columns, weights = self.vocabulary.entries(counts)
+            scores = weights @ self._wide[columns]
+            return to_grid((scores + self.bias)[None]), np.array([len(columns) > 0])
+        rows = self.vocabulary.weigh(counts)
         return to_grid(rows @ self._wide + self.bias), np.diff(rows.indptr) > 0
 
     def __call__(self, texts: Sequence[str]) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:

@@ -39,23 +39,33 @@ class Discriminants:
 class SplitMatrix:
     """A sparse (n, d) float32 matrix with its most frequent columns kept dense."""
 
-    def __init__(self, matrix: sp.csr_matrix[np.float32]) -> None:
-        rows, width = matrix.shape
-        frequency = np.bincount(matrix.indices, minlength=width)
+    def __init__(self, blocks: list[sp.csr_matrix[np.float32]]) -> None:
+        """Of blocks of rows; the list is emptied on the way, so that memory holds them once."""
+        width = blocks[0].shape[1]
+        rows = sum(block.shape[0] for block in blocks)
+        frequency, squares = np.zeros(width, np.int64), np.zeros(width)
+        for block in blocks:
+            frequency += np.bincount(block.indices, minlength=width)
+            squares += np.bincount(block.indices, block.data**2, width)
         order = np.argsort(-frequency, kind="stable")[: MOST_DENSE // max(rows, 1)]
         self.frequent = np.sort(order[frequency[order] > DENSE_SHARE * rows])
         dense = np.zeros(width, bool)
         dense[self.frequent] = True
-        self.shape = matrix.shape
-        self.dense = np.ascontiguousarray(matrix[:, self.frequent].toarray())
-        kept = ~dense[matrix.indices]
-        starts = np.zeros(len(kept) + 1, np.int64)
-        np.cumsum(kept, out=starts[1:])
-        self.sparse = sp.csr_matrix(
-            (matrix.data[kept], matrix.indices[kept], starts[matrix.indptr]), shape=matrix.shape
-        )
+        self.shape = rows, width
+        self.squares = squares.astype(np.float32)
+        self.dense = np.empty((rows, len(self.frequent)), np.float32)
+        rare, start = [], 0
+        while blocks:
+            block = blocks.pop(0)
+            self.dense[start : start + block.shape[0]] = block[:, self.frequent].toarray()
+            start += block.shape[0]
+            kept = ~dense[block.indices]
+            ends = np.zeros(len(kept) + 1, np.int64)
+            np.cumsum(kept, out=ends[1:])
+            parts = block.data[kept], block.indices[kept], ends[block.indptr]
+            rare.append(sp.csr_matrix(parts, shape=block.shape))
+        self.sparse = sp.vstack(rare, format="csr") if len(rare) > 1 else rare[0]
         self.sparse_t = self.sparse.T
-        self.squares = np.asarray(matrix.multiply(matrix).sum(axis=0)).ravel().astype(np.float32)
 
     def times(self, right: Floats) -> Floats:
         product: Floats = self.sparse @ right

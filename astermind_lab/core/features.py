@@ -234,6 +234,16 @@ class Vocabulary:
 
         A count weighs ``(1 + ln count) * idf``; words and characters have the same share.
         """
+        owner, columns, weights = self.entries(counts)
+        rows = len(counts.lengths)
+        starts = np.zeros(rows + 1, np.int64)
+        np.cumsum(np.bincount(owner, minlength=rows), out=starts[1:])
+        return sp.csr_matrix((weights, columns, starts), shape=(rows, len(self)))
+
+    def entries(
+        self, counts: Counts
+    ) -> tuple[NDArray[np.intp], NDArray[np.int32], NDArray[np.float64]]:
+        """The row, column and value of each known n-gram, without a matrix around them."""
         columns = self._columns[counts.buckets]
         known = columns >= 0
         columns = columns[known]
@@ -245,6 +255,4 @@ class Vocabulary:
         shares = np.count_nonzero(squares, axis=1, keepdims=True)
         scale = 1 / np.sqrt(np.maximum(squares * shares, 1e-30))
         weights *= scale.ravel()[family]
-        starts = np.zeros(rows + 1, np.int64)
-        np.cumsum(np.bincount(owner, minlength=rows), out=starts[1:])
-        return sp.csr_matrix((weights, columns, starts), shape=(rows, len(self)))
+        return owner, columns, np.asarray(weights, np.float64)

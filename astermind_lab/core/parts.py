@@ -3,7 +3,8 @@
 The *layer* part builds the vocabulary and the coordinates; it is cut into folds, so that a row's
 own coordinates can come from discriminants that have not seen it. The *judged* part, a fifth of
 the rows, never touches the layer: given the layer, its rows are like new texts, and leave-one-out
-over them is without bias. All *others* (beyond ``LAYER_ROWS``) only enter the sums.
+over them is without bias. All *others*, beyond ``LAYER_ROWS`` or
+``LAYER_CHARACTERS``, only enter the sums.
 
 Little data is judged by all of its rows. Below ``FEW`` rows, discriminants would rest on next to
 nothing and cross-fitting would turn a rare class against itself; there the layer uses no labels.
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from astermind_lab.core.config import LAYER_ROWS
+from astermind_lab.core.config import LAYER_CHARACTERS, LAYER_ROWS
 
 __all__ = ["FEW", "MOST_JUDGED", "Parts", "deal", "every", "sample"]
 
@@ -43,17 +44,19 @@ class Parts:
         return np.concatenate(self.folds)
 
 
-def deal(y: Numbers, rng: np.random.Generator, *, judge: bool) -> Parts:
+def deal(y: Numbers, rng: np.random.Generator, *, judge: bool, characters: int = 0) -> Parts:
     """Deal the rows by chance, each part getting its share of every class.
 
     y : (n,) class numbers     judge : keep a judged part back, if there are rows enough
+    characters : length of all texts together
     """
     count = min(int(JUDGED_SHARE * len(y)), MOST_JUDGED) if judge else 0
     judged = every(y, count if count >= LEAST_JUDGED else 0, rng)
     layer = np.setdiff1d(np.arange(len(y)), judged)
     others = layer[:0]
-    if len(layer) > LAYER_ROWS:
-        chosen = layer[every(y[layer], LAYER_ROWS, rng)]
+    most = min(LAYER_ROWS, LAYER_CHARACTERS * len(y) // max(characters, 1))
+    if len(layer) > max(most, FEW):
+        chosen = layer[every(y[layer], max(most, FEW), rng)]
         layer, others = chosen, np.setdiff1d(layer, chosen)
     if len(layer) < FEW:
         return Parts([layer], judged, others)

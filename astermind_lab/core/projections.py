@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import scipy.linalg as sl
@@ -45,8 +46,8 @@ def cross_fitted(
     Returns the coordinates for new texts, and the (n, c) grid steps of these. Two classes need
     one discriminant, else c is the number of classes.
     """
-    vocabulary, rows = _weighed(texts, max(20_000, MOST_WEIGHTS // classes))
-    matrix = SplitMatrix(rows.astype(np.float32))
+    vocabulary, rows = _weighed(texts, max(20_000, MOST_WEIGHTS // classes), np.float32)
+    matrix = SplitMatrix(rows)
     signs = signs_of(labels, classes).astype(np.float32)
     if classes == 2:
         signs = signs[:, 1:]
@@ -99,7 +100,7 @@ def principal(texts: Sequence[str]) -> tuple[TextCoordinates, Steps]:
     the ridge over the n-grams themselves.
     Returns the coordinates for new texts, and the (n, c) grid steps of these, c ≤ n.
     """
-    vocabulary, rows = _weighed(texts, 1 << 19)
+    vocabulary, (rows,) = _weighed(texts, 1 << 19, np.float64)
     values, vectors = sl.eigh((rows @ rows.T).toarray())
     kept = values > 1e-6 * max(float(values[-1]), 1e-12)
     axes = np.asarray(rows.T @ (vectors[:, kept] / np.sqrt(values[kept])))
@@ -110,10 +111,15 @@ def principal(texts: Sequence[str]) -> tuple[TextCoordinates, Steps]:
     return coordinates, coordinates(texts)[0]
 
 
-def _weighed(texts: Sequence[str], most: int) -> tuple[Vocabulary, sp.csr_matrix[np.float64]]:
-    """The vocabulary of the texts, and their rows."""
+def _weighed(
+    texts: Sequence[str], most: int, dtype: type
+) -> tuple[Vocabulary, list[sp.csr_matrix[Any]]]:
+    """The vocabulary of the texts, and their rows in blocks."""
     with ThreadPoolExecutor(WORKERS) as pool:
         counted = list(pool.map(count_block, [texts[part] for part in blocks(len(texts))]))
         vocabulary = Vocabulary.learn(counted, most)
-        rows = list(pool.map(vocabulary.weigh, counted))
-    return vocabulary, sp.vstack(rows, format="csr") if len(rows) > 1 else rows[0]
+        rows = []
+        while counted:  # counts go as rows come, or both would be in memory
+            some, counted = counted[:WORKERS], counted[WORKERS:]
+            rows += [block.astype(dtype) for block in pool.map(vocabulary.weigh, some)]
+    return vocabulary, rows

@@ -17,6 +17,7 @@ import numpy as np
 import scipy.linalg as sl
 from numpy.typing import NDArray
 
+from astermind_lab.core.blas import single_threaded
 from astermind_lab.errors import InvalidInput, shown
 
 __all__ = ["RIDGE_PATH", "RidgeReadout", "press", "scatter_and_moments"]
@@ -115,6 +116,7 @@ class RidgeReadout:
         """(n, p) float64 → (n, k) float64; +1 means the class, -1 means not."""
         return hidden @ self.beta
 
+    @single_threaded()
     def leave_one_out(self, hidden: Array, labels: NDArray[np.intp], weights: Array) -> Array:
         """Leave-one-out scores of rows that are part of the sums.
 
@@ -125,6 +127,7 @@ class RidgeReadout:
         targets[np.arange(len(labels)), labels] = 1
         return _left_out(self.factor(), self.beta, hidden, targets, weights)
 
+    @single_threaded()
     def change(self, hidden: Array, label: int, weight: float) -> None:
         """Add one row, or take it away by a negative weight; the solution follows exactly.
 
@@ -148,6 +151,7 @@ class RidgeReadout:
         sl.blas.dger(weight, hidden, hidden, a=self.scatter.T, overwrite_a=1)
         self.moments[:, label] += weight * hidden
 
+    @single_threaded()
     def move(self, hidden: Array, old: int, new: int, weight: float) -> None:
         """Give one row another class; its weight stays."""
         reach = sl.blas.dsymv(1.0, self._inverted(), hidden, lower=1)

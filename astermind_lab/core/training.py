@@ -111,11 +111,12 @@ class _Run:
     ) -> None:
         self.texts, self.y, self.classes, self.config = texts, y, classes, config
         self.encoder, self.progress = encoder, progress
+        self.characters = sum(map(len, texts))
         self.rng = np.random.default_rng(config.seed)
         self.held: tuple[NDArray[np.int32], NDArray[np.int16], NDArray[np.bool_]]
 
     def ridge(self) -> _Fitted:
-        parts = deal(self.y, self.rng, judge=self.encoder is None)
+        parts = deal(self.y, self.rng, judge=self.encoder is None, characters=self.characters)
         judged = parts.judged
         layer, steps, at = self._layer(parts)
         if not len(judged):  # little data, or a layer that has seen no label: judge by all rows
@@ -165,7 +166,7 @@ class _Run:
 
         Source: Ho & Kashyap 1965; Xiang et al. 2012 (discriminative least squares).
         """
-        parts = deal(self.y, self.rng, judge=False)
+        parts = deal(self.y, self.rng, judge=False, characters=self.characters)
         layer, steps, at = self._layer(parts)
         model = self._summed(layer, parts, steps, at)
         judged = sample(parts.layer, 2000, self.rng)

@@ -24,7 +24,7 @@ def loss(theta: np.ndarray, X: np.ndarray, y: np.ndarray, ridge: float) -> float
 
 def test_it_finds_the_minimum_that_scipy_finds() -> None:
     matrix, signs = problem()
-    found, _ = fit(SplitMatrix(matrix), signs, iterations=120)
+    found, _ = fit(SplitMatrix([matrix[:50], matrix[50:]]), signs, iterations=120)
     X = matrix.toarray().astype("f8")
     for k in range(3):
         best = minimize(loss, np.zeros(31), args=(X, signs[:, k], 0.5), method="L-BFGS-B").fun
@@ -36,14 +36,16 @@ def test_rows_left_out_have_no_say_but_are_scored() -> None:
     matrix, signs = problem()
     rows = np.arange(120) < 80
     flipped = np.where(rows[:, None], signs, -signs)
-    (a, scores), (b, other) = (fit(SplitMatrix(matrix), s, rows) for s in (signs, flipped))
+    (a, scores), (b, other) = (
+        fit(SplitMatrix([matrix[:50], matrix[50:]]), s, rows) for s in (signs, flipped)
+    )
     assert np.array_equal(a.weights, b.weights) and np.array_equal(scores, other)
     assert np.allclose(scores, matrix @ a.weights + a.bias, atol=1e-4)
 
 
 def test_going_on_continues_the_descent() -> None:
     matrix, signs = problem()
-    split = SplitMatrix(matrix)
+    split = SplitMatrix([matrix[:50], matrix[50:]])
     X = matrix.toarray().astype("f8")
     start = fit(split, signs, iterations=3)
     after, _ = fit(split, signs, iterations=3, start=start)
@@ -57,6 +59,6 @@ def test_the_split_matrix_multiplies_like_the_whole(monkeypatch: pytest.MonkeyPa
     right = np.random.default_rng(1).standard_normal((30, 3)).astype("f4")
     for cells in (0, 240, 1 << 27):  # no, two, and all frequent columns dense
         monkeypatch.setattr(discriminants, "MOST_DENSE", cells)
-        split = SplitMatrix(matrix)
+        split = SplitMatrix([matrix[:50], matrix[50:]])
         assert np.allclose(split.times(right), matrix @ right, atol=1e-5)
         assert np.allclose(split.transposed_times(signs), matrix.T @ signs, atol=1e-4)
