@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from astermind_lab.core.blas import WORKERS, single_threaded
 from astermind_lab.core.calibration import Calibration
 from astermind_lab.core.config import ElmConfig
 from astermind_lab.core.coordinates import Coordinates, Encoder, cut, from_grid
@@ -163,6 +165,11 @@ class TextClassifier:
     def predict_proba(self, texts: Sequence[str]) -> Array:
         """(n, k) float64 probabilities, columns in the order of ``categories``."""
         return self.calibration(self._scores(texts)[0])
+
+    def answers(self, texts: Sequence[str]) -> tuple[Array, NDArray[np.bool_]]:
+        """``predict_proba`` and ``known`` of the texts in one go."""
+        scores, known = self._scores(texts)
+        return self.calibration(scores), known
 
     def predict(self, texts: Sequence[str]) -> list[str]:
         """The likeliest category of each text."""
@@ -322,10 +329,10 @@ class TextClassifier:
         weights = self._weights
         if len(steps) <= BLOCK:
             return self.layer.expand(steps) @ weights, known
-        scores = np.empty((len(steps), weights.shape[1]))
-        for part in blocks(len(steps)):
-            scores[part] = self.layer.expand(steps[part]) @ weights
-        return scores, known
+        parts = [steps[part] for part in blocks(len(steps))]
+        with single_threaded(), ThreadPoolExecutor(WORKERS) as pool:
+            done = list(pool.map(lambda part: self.layer.expand(part) @ weights, parts))
+        return np.concatenate(done), known
 
     def _need_ridge(self) -> None:
         if self.config.readout != "ridge":

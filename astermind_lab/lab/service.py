@@ -1,0 +1,71 @@
+"""The one service object.
+
+``Lab`` is an open session with the tools as its methods; each tool is written once, in the module
+named after its subject. Everything a face offers is one of these methods.
+"""
+
+from __future__ import annotations
+
+from astermind_lab.lab import (
+    datasets,
+    embeddings,
+    files,
+    measuring,
+    predicting,
+    training,
+    updating,
+    versions,
+)
+from astermind_lab.lab.session import Session
+
+__all__ = ["Lab"]
+
+
+class Lab(Session):
+    """Trains, stores, predicts and measures.
+
+    Open one with ``Lab.open()`` and close it, or use it in a ``with`` statement. Methods may be
+    called from many threads at once.
+    """
+
+    # Training and predicting
+    train_classifier = training.train_classifier
+    predict = predicting.predict
+    predict_many = predicting.predict_many
+    generate_embedding = predicting.generate_embedding
+    list_models = training.list_models
+    delete_model = training.delete_model
+    save_model = training.save_model
+
+    # Exact changes
+    add_examples = updating.add_examples
+    forget_examples = updating.forget_examples
+    relabel_example = updating.relabel_example
+    merge_models = updating.merge_models
+
+    # The registry
+    store_model_persistent = versions.store_model_persistent
+    load_model_persistent = versions.load_model_persistent
+    list_model_versions = versions.list_model_versions
+    set_alias = versions.set_alias
+    list_aliases = versions.list_aliases
+    delete_alias = versions.delete_alias
+    find_by_tag = versions.find_by_tag
+    delete_version = versions.delete_version
+    restore_version = versions.restore_version
+    export_model = files.export_model
+    import_model = files.import_model
+
+    # Data sets and embeddings
+    store_training_dataset = datasets.store_training_dataset
+    load_training_dataset = datasets.load_training_dataset
+    list_training_datasets = datasets.list_training_datasets
+    delete_training_dataset = datasets.delete_training_dataset
+    store_embeddings = embeddings.store_embeddings
+    search_similar = embeddings.search_similar
+    list_collections = embeddings.list_collections
+
+    # The prediction log
+    log_prediction = measuring.log_prediction
+    get_model_metrics = measuring.get_model_metrics
+    get_confusion_matrix = measuring.get_confusion_matrix

@@ -1,0 +1,118 @@
+"""``Store``: one open database with the lab's schema, and its repositories."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from astermind_lab.clock import Clock, SystemClock
+from astermind_lab.errors import InvalidInput
+from astermind_lab.persistence.connection import Connection, Credentials
+from astermind_lab.persistence.datasets import DatasetRepository
+from astermind_lab.persistence.embeddings import EmbeddingRepository
+from astermind_lab.persistence.migrate import migrate
+from astermind_lab.persistence.models import ModelRepository
+from astermind_lab.persistence.owner import forget_owner, record_owner
+from astermind_lab.persistence.predictions import PredictionRepository
+from astermind_lab.persistence.target import Target, parse_url
+
+__all__ = ["Store"]
+
+# A write by a user who may not is answered with success, and changes nothing.
+_MAY_WRITE = "RETURN array::len((UPSERT _counter:sign_in SET n = 1 RETURN VALUE n)) > 0"
+
+
+class Store:
+    """An open database; safe to use from many threads. Closes as a context manager.
+
+    models, datasets, embeddings, predictions : the repositories
+    """
+
+    models: ModelRepository
+    datasets: DatasetRepository
+    embeddings: EmbeddingRepository
+    predictions: PredictionRepository
+
+    def __init__(self, connection: Connection, clock: Clock) -> None:
+        """Use ``Store.open``, which also brings the schema up to date."""
+        self._connection = connection
+        self.models = ModelRepository(connection, clock)
+        self.datasets = DatasetRepository(connection, clock)
+        self.embeddings = EmbeddingRepository(connection, clock)
+        self.predictions = PredictionRepository(connection, clock)
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        namespace: str = "astermind",
+        database: str = "lab",
+        username: str | None = None,
+        password: str | None = None,
+        clock: Clock | None = None,
+    ) -> Store:
+        """Open ``mem://``, ``surrealkv://FOLDER``, ``ws://HOST:PORT`` or ``wss://HOST:PORT``.
+
+        The user name and password are those of a server's user (of the database, the namespace or
+        the whole server); a database in this process has none and ignores them.
+
+        Raises InvalidInput for a bad argument, StoreLocked for a folder that another process holds,
+        StoreUnavailable for a server that is away or refuses the sign-in, MigrationError for a
+        schema that this version cannot use.
+        """
+        target = parse_url(url)
+        credentials = Credentials(username, password)
+        clock = clock or SystemClock()
+        _make_folder(target)
+        connection = Connection.open(target, namespace, database, credentials)
+        try:
+            if target.folder is not None:
+                record_owner(target.folder, clock.now())
+            migrate(connection, clock.now())
+            connection.read_only = target.is_server and not connection.first(_MAY_WRITE)
+        except BaseException:
+            _close(connection)
+            raise
+        return cls(connection, clock)
+
+    @property
+    def url(self) -> str:
+        """Where the store is; holds no secrets."""
+        return self._connection.target.url
+
+    def close(self) -> None:
+        """Close the database; closing twice is no error. What was in ``mem://`` is gone."""
+        _close(self._connection)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Store({self.url!r}{', closed' if self._connection.closed else ''})"
+
+
+def _make_folder(target: Target) -> None:
+    if target.folder is None:
+        return
+    try:
+        target.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise InvalidInput(
+            "url", f"the folder {target.folder} cannot be made: {problem.strerror or problem}"
+        ) from None
+
+
+def _close(connection: Connection) -> None:
+    folder = connection.target.folder
+    if folder is not None and not connection.closed:
+        forget_owner(folder)
+    connection.close()

@@ -1,0 +1,124 @@
+"""What a store URL means: memory, a folder, or a server.
+
+mem://                     in this process, gone on close
+surrealkv://PATH           a folder, in this process; PATH is taken literally (spaces, ``%`` and
+                           any script are fine, ``~`` is the home folder), relative paths count
+                           from the current folder
+ws://HOST:PORT[/rpc]       a SurrealDB server or cluster, or the local engine
+wss://…                    the same, encrypted
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from astermind_lab.errors import InvalidInput, shown
+
+__all__ = ["Target", "parse_url"]
+
+# Without a limit the engine sizes its cache from the machine and takes more than a gigabyte.
+BLOCK_CACHE_BYTES = 64 * 1024 * 1024
+_CACHE_OPTION = "block_cache_capacity"
+_CACHE_VARIABLE = "SURREAL_SURREALKV_BLOCK_CACHE_CAPACITY"
+_OPTIONS = re.compile(r"[a-z_]+=[^&?]*(&[a-z_]+=[^&?]*)*\Z")
+_STORE_MARKS = ("LOCK", "manifest")
+
+_ALLOWED = "mem://, surrealkv://FOLDER, ws://HOST:PORT or wss://HOST:PORT"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A checked URL: ``url`` as it may be shown, ``engine_url`` as the engine wants it."""
+
+    url: str
+    engine_url: str
+    folder: Path | None = None
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the data is in this process only."""
+        return self.engine_url == "mem://"
+
+    @property
+    def is_server(self) -> bool:
+        """Whether other processes may use the same database at the same time."""
+        return self.engine_url.startswith(("ws://", "wss://"))
+
+
+def parse_url(url: str) -> Target:
+    """Read a store URL; raises InvalidInput("url") and says which forms are allowed."""
+    if not isinstance(url, str) or not url.strip():
+        raise InvalidInput("url", f"a store URL is needed: {_ALLOWED}, got {shown(url)}")
+    scheme, mark, rest = url.strip().partition("://")
+    if scheme == "mem" and mark and not rest.strip("/"):
+        return Target(url="mem://", engine_url="mem://")
+    if scheme == "surrealkv" and mark:
+        return _folder_target(rest)
+    if scheme in ("ws", "wss") and mark:
+        return _server_target(url.strip())
+    # Only the scheme is quoted: what follows it may hold a password.
+    given = shown(f"{scheme}://…" if mark else scheme)
+    raise InvalidInput("url", f"a store URL is {_ALLOWED}, got {given}")
+
+
+def _folder_target(rest: str) -> Target:
+    path, mark, options = rest.partition("?")
+    if mark and not _OPTIONS.match(options):
+        raise InvalidInput(
+            "url",
+            "the path of a surrealkv:// store cannot hold '?', which begins options such as "
+            f"?{_CACHE_OPTION}={BLOCK_CACHE_BYTES}; rename the folder",
+        )
+    if not path.strip():
+        raise InvalidInput("url", "surrealkv:// names no folder; write surrealkv://./lab")
+    if "\0" in path:
+        raise InvalidInput("url", "the path of a surrealkv:// store cannot hold a null character")
+    folder = Path(os.path.abspath(Path(path).expanduser()))
+    if "?" in str(folder):
+        raise InvalidInput(
+            "url", f"the folder {shown(str(folder))} cannot be used: '?' in its path"
+        )
+    _refuse_foreign(folder)
+    if _CACHE_OPTION not in options and _CACHE_VARIABLE not in os.environ:
+        options = "&".join(filter(None, (options, f"{_CACHE_OPTION}={BLOCK_CACHE_BYTES}")))
+    engine_url = f"surrealkv://{folder}" + (f"?{options}" if options else "")
+    return Target(url=f"surrealkv://{folder}", engine_url=engine_url, folder=folder)
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """The engine would scatter its files into any folder it is given, a home folder included."""
+    if folder == folder.parent:
+        raise InvalidInput("url", f"{folder} is the root folder; name a folder of its own")
+    if folder.exists() and not folder.is_dir():
+        raise InvalidInput("url", f"{folder} is a file; a surrealkv:// store is a folder")
+    if not folder.is_dir() or any((folder / mark).exists() for mark in _STORE_MARKS):
+        return
+    try:
+        empty = next(folder.iterdir(), None) is None
+    except OSError as problem:
+        raise InvalidInput("url", f"the folder {folder} cannot be read: {problem}") from problem
+    if not empty:
+        raise InvalidInput(
+            "url", f"the folder {folder} holds other files; name an empty or a new folder"
+        )
+
+
+def _server_target(url: str) -> Target:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as problem:
+        raise InvalidInput(
+            "url", f"not a server address ({problem}); allowed: ws://HOST:PORT"
+        ) from None
+    if parts.username or parts.password or "@" in parts.netloc:
+        raise InvalidInput(
+            "url", "leave the user name and password out of it; give username= and password="
+        )
+    if not host:
+        raise InvalidInput("url", f"{shown(url)} names no host; allowed: ws://HOST:PORT")
+    return Target(url=url, engine_url=url)

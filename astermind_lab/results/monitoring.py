@@ -1,0 +1,236 @@
+"""What the prediction log answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from astermind_lab.display import Fact, HeatMap, Interval, Share, Table, View
+from astermind_lab.display.words import number
+from astermind_lab.estimate import Estimate
+from astermind_lab.results.base import Result, interval, plain_data, share_or_dash
+
+__all__ = [
+    "Averages",
+    "ConfusionMatrix",
+    "LoggedPrediction",
+    "Metrics",
+    "ModelMetrics",
+    "Quantiles",
+    "TimeRange",
+]
+
+
+@dataclass(frozen=True, repr=False, kw_only=True)
+class LoggedPrediction(Result):
+    """A prediction that is now in the log, durably."""
+
+    success: bool = True
+    record_id: str
+    model_id: str
+    timestamp: datetime
+
+    def short(self) -> str:
+        return f"{self.model_id!r}, {self.record_id!r}"
+
+    def view(self) -> View:
+        facts = [Fact("record", self.record_id), Fact("at", self.timestamp, "UTC")]
+        return View(f"Logged a prediction of {self.model_id}", facts)
+
+
+@dataclass(frozen=True, repr=False, kw_only=True)
+class TimeRange(Result):
+    """A window with both ends in it; None is open."""
+
+    start: datetime | None
+    end: datetime | None
+
+    def short(self) -> str:
+        return str(self)
+
+    def __str__(self) -> str:
+        start = f"{self.start:%Y-%m-%d %H:%M:%S}" if self.start else "the beginning"
+        end = f"{self.end:%Y-%m-%d %H:%M:%S}" if self.end else "now"
+        return f"{start} to {end}"
+
+    def view(self) -> View:
+        return View(str(self))
+
+
+@dataclass(frozen=True, repr=False, kw_only=True)
+class Averages(Result):
+    """A score per label and its means.
+
+    per_label : None where it is undefined, as precision is for a label never predicted
+    macro : each label counts the same     weighted : each counts by its number of true cases
+    Undefined scores count as 0 in the means, as in scikit-learn.
+    """
+
+    macro: float
+    weighted: float
+    per_label: Mapping[str, float | None]
+
+    def short(self) -> str:
+        return f"macro {self.macro:.3f}, weighted {self.weighted:.3f}"
+
+    def view(self) -> View:
+        rows = [(label, value) for label, value in self.per_label.items()]
+        return View(self.short(), parts=[Table(("label", "value"), rows)])
+
+
+@dataclass(frozen=True, repr=False, kw_only=True)
+class Quantiles(Result):
+    """Of the logged latencies, in milliseconds."""
+
+    p50: float
+    p95: float
+    p99: float
+
+    def short(self) -> str:
+        return f"p50 {self.p50:.3g}, p95 {self.p95:.3g}, p99 {self.p99:.3g} ms"
+
+    def view(self) -> View:
+        return View(self.short())
+
+
+@dataclass(frozen=True, repr=False, kw_only=True)
+class Metrics(Result):
+    """Figures of a window. None is a figure for which there is too little in it.
+
+    status : "ok", or "insufficient_data" where a figure that was asked for has nothing to rest on
+    truths : logged predictions whose truth is known; accuracy, precision, recall, F1 rest on them
+    asked : which of accuracy, precision, recall, f1, latency were asked for
+    """
+
+    status: str
+    total_predictions: int
+    truths: int
+    avg_confidence: float | None
+    predictions_per_label: Mapping[str, int]
+    accuracy: Estimate | None = None
+    precision: Averages | None = None
+    recall: Averages | None = None
+    f1: Averages | None = None
+    avg_latency_ms: float | None = None
+    latency_ms: Quantiles | None = None
+    asked: Sequence[str] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data; figures that were not asked for are left out."""
+        result = {
+            "status": self.status,
+            "total_predictions": self.total_predictions,
+            "truths": self.truths,
+            "avg_confidence": self.avg_confidence,
+            "predictions_per_label": dict(self.predictions_per_label),
+        }
+        for name in ("accuracy", "precision", "recall", "f1"):
+            if name in self.asked:
+                result[name] = plain_data(getattr(self, name))
+        if "latency" in self.asked:
+            result["avg_latency_ms"] = self.avg_latency_ms
+            result["latency_ms"] = plain_data(self.latency_ms)
+        return result
+
+    def short(self) -> str:
+        return f"{self.total_predictions:,} predictions, accuracy {share_or_dash(self.accuracy)}"
+
+    def view(self) -> View:
+        return View("Metrics", self.facts(), self.parts(), self.notes())
+
+    def facts(self) -> list[Fact]:
+        """Counts and means."""
+        facts = [
+            Fact("predictions", self.total_predictions),
+            Fact("with a known truth", self.truths),
+        ]
+        if self.avg_confidence is not None:
+            facts.append(Fact("mean confidence", Share(self.avg_confidence)))
+        if self.avg_latency_ms is not None and self.latency_ms is not None:
+            facts.append(Fact("mean latency", self.avg_latency_ms, "ms"))
+            q = self.latency_ms
+            quantiles = " · ".join(f"{number(v)} ms" for v in (q.p50, q.p95, q.p99))
+            facts.append(Fact("latency p50 · p95 · p99", quantiles))
+        return facts
+
+    def parts(self) -> list[Interval | Table]:
+        """The accuracy, and a table of the labels."""
+        parts: list[Interval | Table] = []
+        if self.accuracy is not None:
+            parts.append(interval("accuracy", self.accuracy))
+        scores = {
+            name: score
+            for name in ("precision", "recall", "f1")
+            if (score := getattr(self, name)) is not None
+        }
+        predicted = self.predictions_per_label
+        labels = sorted({*predicted, *(x for s in scores.values() for x in s.per_label)})
+        rows = [
+            (x, predicted.get(x, 0), *(_share(s.per_label.get(x)) for s in scores.values()))
+            for x in labels
+        ]
+        means = [
+            (f"{mean} mean", None, *(_share(getattr(s, mean)) for s in scores.values()))
+            for mean in ("macro", "weighted")
+            if scores
+        ]
+        if rows:
+            parts.append(Table(("label", "predicted", *scores), [*means, *rows]))
+        return parts
+
+    def notes(self) -> list[str]:
+        """What could not be said."""
+        if not self.total_predictions:
+            return ["No prediction was logged in this window."]
+        notes = []
+        if not self.truths and tuple(self.asked) != ("latency",):
+            notes.append("No truth is known for these predictions, so there is no accuracy yet.")
+        if "latency" in self.asked and self.latency_ms is None:
+            notes.append("These predictions were logged without a latency.")
+        return notes
+
+
+def _share(value: float | None) -> Share | None:
+    return None if value is None else Share(value)
+
+
+@dataclass(frozen=True, repr=False, kw_only=True)
+class ModelMetrics(Result):
+    """How a model did in a window, by its logged predictions."""
+
+    model_id: str
+    time_range: TimeRange
+    metrics: Metrics
+
+    def short(self) -> str:
+        return f"{self.model_id!r}, {self.metrics.short()}"
+
+    def view(self) -> View:
+        facts = [Fact("window (UTC)", str(self.time_range)), *self.metrics.facts()]
+        return View(
+            f"Metrics of {self.model_id}", facts, self.metrics.parts(), self.metrics.notes()
+        )
+
+
+@dataclass(frozen=True, repr=False, kw_only=True)
+class ConfusionMatrix(Result):
+    """Logged predictions with a known truth, counted: ``{truth: {predicted: count}}``."""
+
+    model_id: str
+    time_range: TimeRange
+    status: str
+    confusion_matrix: Mapping[str, Mapping[str, int]]
+    labels: Sequence[str]
+    total: int
+
+    def short(self) -> str:
+        return f"{self.model_id!r}, {len(self.labels)} labels, {self.total:,} cases"
+
+    def view(self) -> View:
+        facts = [Fact("window (UTC)", str(self.time_range)), Fact("cases", self.total)]
+        title = f"Confusion matrix of {self.model_id}"
+        if not self.total:
+            return View(title, facts, notes=["No prediction with a known truth in this window."])
+        return View(title, facts, [HeatMap(self.labels, self.confusion_matrix)])

@@ -1,0 +1,159 @@
+"""The registry: versions, aliases, tags."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from astermind_lab.errors import AlreadyExists, InvalidInput, NotFound
+from astermind_lab.lab import Lab
+from astermind_lab.settings import Settings
+from tests.lab.data import EXAMPLES, SMALL
+
+
+def test_stored_and_loaded_it_predicts_the_same_to_the_bit(any_lab: Lab) -> None:
+    any_lab.train_classifier("m", EXAMPLES, SMALL)
+    texts = [e["text"] for e in EXAMPLES]
+    before = [p.confidence for p in any_lab.predict_many("m", texts).predictions]
+    stored = any_lab.store_model_persistent(
+        "m", "v1", tags=["a", "b"], metadata={"run": {"n": 1}}, description="first"
+    )
+    assert list(stored.to_dict()) == ["success", "model_id", "version", "record_id", "message"]
+    any_lab.delete_model("m")
+    loaded = any_lab.load_model_persistent("m")
+    assert list(loaded.to_dict()) == ["success", "model_id", "version", "categories", "message"]
+    assert loaded.categories == ("weather", "money", "food")
+    after = [p.confidence for p in any_lab.predict_many("m", texts).predictions]
+    assert after == before
+
+
+def test_another_process_can_predict_at_once(settings: Settings, tmp_path: Path) -> None:
+    url = f"surrealkv://{tmp_path / 'store'}"
+    with Lab.open(url, settings=settings) as lab:
+        lab.train_classifier("m", EXAMPLES, SMALL, persist=True, version="v1")
+        before = lab.predict("m", "no snow here").to_dict()["predictions"]
+    with Lab.open(url, settings=settings) as lab:
+        assert lab.predict("m", "no snow here").to_dict()["predictions"] == before
+        assert lab.predict("m", "no snow here", version="v1").confidence == before[0]["confidence"]
+
+
+def test_the_list_of_versions(lab: Lab) -> None:
+    lab.train_classifier("m", EXAMPLES, SMALL)
+    for version in ("b", "a", "c"):
+        lab.store_model_persistent("m", version, metadata={"name": version})
+    lab.set_alias("m", "champion", "a")
+    plain = lab.list_model_versions("m").to_dict()
+    assert list(plain) == ["model_id", "versions", "total_versions"]
+    assert [v["version"] for v in plain["versions"]] == ["c", "a", "b"]
+    assert plain["total_versions"] == 3
+    first = plain["versions"][0]
+    documented = {"version", "created_at", "categories", "metadata", "status", "description"}
+    assert documented | {"tags"} <= set(first)
+    assert "metrics" not in first
+    assert plain["versions"][1]["aliases"] == ["champion"]
+    with_metrics = lab.list_model_versions("m", include_metrics=True).to_dict()["versions"][0]
+    assert with_metrics["metrics"]["accuracy"]["n"] == len(EXAMPLES)
+    assert lab.list_model_versions("nobody").to_dict() == {
+        "model_id": "nobody",
+        "versions": [],
+        "total_versions": 0,
+    }
+
+
+def test_a_version_never_changes(lab: Lab) -> None:
+    lab.train_classifier("m", EXAMPLES, SMALL)
+    lab.store_model_persistent("m", "v1")
+    with pytest.raises(AlreadyExists, match=r"^version: 'v1'"):
+        lab.store_model_persistent("m", "v1")
+    lab.delete_version("m", "v1")
+    with pytest.raises(AlreadyExists, match=r"restore_version"):
+        lab.store_model_persistent("m", "v1")
+
+
+def test_of_many_who_store_one_version_one_wins(any_lab: Lab) -> None:
+    any_lab.train_classifier("m", EXAMPLES, SMALL)
+    start = threading.Barrier(5)
+
+    def store(_: int) -> bool:
+        start.wait(20)
+        try:
+            any_lab.store_model_persistent("m", "v1")
+        except AlreadyExists:
+            return False
+        return True
+
+    with ThreadPoolExecutor(5) as pool:
+        assert sum(pool.map(store, range(5))) == 1
+    assert any_lab.list_model_versions("m").total_versions == 1
+
+
+def test_aliases_move_and_protect_their_version(lab: Lab) -> None:
+    lab.train_classifier("m", EXAMPLES, SMALL)
+    lab.store_model_persistent("m", "v1")
+    lab.store_model_persistent("m", "v2")
+    assert lab.set_alias("m", "champion", "v1").version == "v1"
+    assert lab.list_aliases("m").aliases == {"champion": "v1"}
+    with pytest.raises(InvalidInput, match=r"^version: .*champion"):
+        lab.delete_version("m", "v1")
+    lab.set_alias("m", "champion", "v2")
+    lab.set_alias("m", "best", "champion")
+    assert lab.list_aliases("m").aliases == {"champion": "v2", "best": "v2"}
+    lab.delete_version("m", "v1")
+    assert [v.version for v in lab.list_model_versions("m").versions] == ["v2"]
+    listed = lab.list_model_versions("m", include_deleted=True).versions
+    assert [(v.version, v.status) for v in listed] == [("v2", "active"), ("v1", "deleted")]
+    with pytest.raises(NotFound, match=r"^version: "):
+        lab.load_model_persistent("m", "v1")
+    lab.restore_version("m", "v1")
+    assert lab.load_model_persistent("m", "v1").version == "v1"
+    lab.delete_alias("m", "best")
+    assert lab.list_aliases("m").aliases == {"champion": "v2"}
+    with pytest.raises(NotFound, match=r"^alias: "):
+        lab.delete_alias("m", "best")
+    with pytest.raises(NotFound, match=r"^version: "):
+        lab.set_alias("m", "champion", "v9")
+
+
+def test_versions_are_found_by_tag(lab: Lab) -> None:
+    lab.train_classifier("m", EXAMPLES, SMALL, persist=True, version="1", tags=["prod", "eu"])
+    lab.train_classifier("n", EXAMPLES, SMALL, persist=True, version="7", tags=["prod"])
+    found = lab.find_by_tag("prod")
+    assert {(v.model_id, v.version) for v in found.versions} == {("m", "1"), ("n", "7")}
+    assert [v.model_id for v in lab.find_by_tag("eu").versions] == ["m"]
+    assert lab.find_by_tag("nothing").total == 0
+
+
+@pytest.mark.parametrize(
+    "name", ["a b", "'; DROP", "⟨x⟩", "`y`", "日本", "a:b/c", "1", "null", "x" * 500, '"quoted"']
+)
+def test_any_text_is_a_good_name(lab: Lab, name: str) -> None:
+    lab.train_classifier(name, EXAMPLES, SMALL)
+    lab.store_model_persistent(name, name, tags=[name], metadata={name: name})
+    lab.set_alias(name, name + "!", name)
+    lab.delete_model(name)
+    assert lab.predict(name, "rain", version=name + "!").category == "weather"
+    [found] = lab.find_by_tag(name).versions
+    assert (found.model_id, found.version) == (name, name)
+    assert lab.list_model_versions(name).versions[0].metadata == {name: name}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "argument"),
+    [
+        ({"version": ""}, "version"),
+        ({"version": None}, "version"),
+        ({"tags": [5]}, "tags"),
+        ({"metadata": [1]}, "metadata"),
+        ({"metadata": {"a": float("nan")}}, "metadata"),
+        ({"dataset_id": " "}, "dataset_id"),
+        ({"tag": ["a"]}, "tag"),
+    ],
+)
+def test_bad_arguments_are_named(trained: Lab, arguments: dict[str, object], argument: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        trained.store_model_persistent(**{"model_id": "topics", "version": "1", **arguments})
+    assert str(caught.value).startswith(f"{argument}: ")
+    assert trained.list_model_versions("topics").total_versions == 0
