@@ -2,7 +2,8 @@
 
 A text is lower-cased, brought to Unicode NFC, and its white space collapsed. Then two families of
 n-grams are counted: words (runs of letters, digits, marks and ``_``; an ideograph is a word of its
-own) as 1- and 2-grams, and characters as 2- to 5-grams that do not cross a space. Every n-gram is
+own) alone, as neighbours, and as pairs with one word between them, the edges of the text counting
+as words of a pair; and characters as 2- to 5-grams that do not cross a space. Every n-gram is
 a span of code points; its hash is a difference of polynomial prefix sums, so that all spans of a
 block of texts are hashed by a handful of array operations and one text costs little more.
 
@@ -27,7 +28,10 @@ BUCKETS = 2 << BITS
 BLOCK = 2048
 """Texts hashed together; the text's number needs 32 - 19 bits at the most."""
 
+Keys = NDArray[np.uint32]
+
 _U32 = np.uint32
+_EDGE = _U32(0xA5A5F00D)
 _BASE = 0x9E3779B1
 _BASE_INVERSE = pow(_BASE, -1, 1 << 32)
 _ORDERS = np.arange(2, 6)[:, None]
@@ -115,39 +119,54 @@ def _mix(hashes: NDArray[np.uint32]) -> NDArray[np.uint32]:
     return hashes
 
 
-def block_keys(texts: Sequence[str]) -> NDArray[np.uint32]:
+def block_keys(texts: Sequence[str]) -> Keys:
     """``text_number << 19 | bucket`` of every n-gram of at most ``2**13`` normalised texts."""
     joined = " " + " ".join(texts) + " "
     codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), _U32)
-    size = len(codes)
-    up, down = _powers(size + 1)
-    kinds = _kinds(codes)
-    space = kinds == _SPACE
-    prefix = np.zeros(size + 1, _U32)
+    up, down = _powers(len(codes) + 1)
+    prefix = np.zeros(len(codes) + 1, _U32)
     terms = (codes + _U32(0x9E37)) * _U32(0xCC9E2D51)
     terms ^= terms >> _U32(15)
-    np.cumsum(terms * up[:size], dtype=_U32, out=prefix[1:])
-    if len(texts) == 1:
-        owner = None
-    else:
-        lengths = np.fromiter((len(text) + 1 for text in texts), np.int64, len(texts))
-        lengths[0] += 1
-        owner = np.repeat(np.arange(len(texts), dtype=_U32) << _U32(BITS + 1), lengths)
+    np.cumsum(terms * up[: len(codes)], dtype=_U32, out=prefix[1:])
+    lengths = np.fromiter((len(text) + 1 for text in texts), np.int64, len(texts))
+    lengths[0] += 1
+    owner = np.repeat(np.arange(len(texts), dtype=_U32) << _U32(BITS + 1), lengths)
+    kinds = _kinds(codes)
+    words = _word_keys(kinds, prefix, down, owner, len(texts))
+    return np.concatenate((words, _char_keys(kinds == _SPACE, prefix, down, owner)))
 
-    # words: an edge wherever a run of word characters begins or ends; ideographs end at once
-    ideograph = kinds == _IDEOGRAPH
+
+def _word_keys(kinds: NDArray[np.uint8], prefix: Keys, down: Keys, owner: Keys, texts: int) -> Keys:
+    """Words, pairs of neighbours, and pairs with one word between them.
+
+    A text that has words has an edge before the first and behind the last, which pair like words.
+    """
+    ideograph = kinds == _IDEOGRAPH  # begins and ends at once
     word = (kinds == _WORD) | ideograph
-    begins = word.copy()
+    begins, ends = word.copy(), word.copy()
     begins[1:] &= ~word[:-1] | ideograph[1:] | ideograph[:-1]
-    ends = word.copy()
     ends[:-1] &= ~word[1:] | ideograph[:-1] | ideograph[1:]
     first, last = np.flatnonzero(begins), np.flatnonzero(ends) + 1
     words = (prefix[last] - prefix[first]) * down[first]
-    pairs = words[:-1] * _U32(0x01000193) + (words[1:] ^ _U32(0x5BD1E995))
-    spans = np.concatenate((words, pairs))
-    word_keys = _mix(spans) >> _U32(32 - BITS)
+    mine = owner[first]
 
-    # characters: spans of 2 to 5 code points whose inside holds no space
+    number = mine >> _U32(BITS + 1)
+    edged = np.full(len(words) + 2 * texts, _EDGE, _U32)
+    edged[np.arange(len(words)) + 2 * number + 1] = words
+    counts = np.bincount(number, minlength=texts) + 2
+    whose = np.repeat(np.arange(texts, dtype=_U32) << _U32(BITS + 1), counts)
+    near = (whose[1:] == whose[:-1]) & ((edged[1:] != _EDGE) | (edged[:-1] != _EDGE))
+    far = (whose[2:] == whose[:-2]) & ((edged[2:] != _EDGE) | (edged[:-2] != _EDGE))
+    pairs = edged[:-1] * _U32(0x01000193) + (edged[1:] ^ _U32(0x5BD1E995))
+    skips = edged[:-2] * _U32(0x27D4EB2F) + (edged[2:] ^ _U32(0x165667B1))
+    keys = _mix(np.concatenate((words, pairs[near], skips[far]))) >> _U32(32 - BITS)
+    keys |= np.concatenate((mine, whose[:-1][near], whose[:-2][far]))
+    return keys
+
+
+def _char_keys(space: NDArray[np.bool_], prefix: Keys, down: Keys, owner: Keys) -> Keys:
+    """Spans of 2 to 5 code points whose inside holds no space."""
+    size = len(space)
     spaces = np.zeros(size + 1, np.int32)
     np.cumsum(space, dtype=np.int32, out=spaces[1:])
     start = np.arange(size - 1)
@@ -158,20 +177,15 @@ def block_keys(texts: Sequence[str]) -> NDArray[np.uint32]:
     order, at = np.nonzero(inside)
     chars = (prefix[at + order + 2] - prefix[at]) * down[at]
     chars ^= _ORDER_SALT[order, 0]
-    char_keys = (_mix(chars) >> _U32(32 - BITS)) + _U32(1 << BITS)
-    if owner is None:
-        return np.concatenate((word_keys, char_keys))
-    word_owner = owner[first]
-    same = word_owner[:-1] == word_owner[1:]
-    keep = np.ones(len(spans), bool)
-    keep[len(words) :] = same
-    word_keys |= np.concatenate((word_owner, word_owner[:-1]))
-    char_keys |= owner[at + space[at]]
-    return np.concatenate((word_keys[keep], char_keys))
+    keys = (_mix(chars) >> _U32(32 - BITS)) + _U32(1 << BITS)
+    keys |= owner[at + space[at]]
+    return keys
 
 
 def count_block(texts: Sequence[str]) -> Counts:
     """The n-grams of at most ``BLOCK`` texts, counted; a text may be empty."""
+    if not texts:
+        return Counts(np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.int32))
     keys = block_keys([normalise(text) for text in texts])
     keys.sort()
     ends = np.append(np.flatnonzero(keys[1:] != keys[:-1]), len(keys) - 1)[: len(keys)]

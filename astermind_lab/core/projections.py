@@ -106,7 +106,8 @@ def principal(texts: Sequence[str]) -> tuple[TextCoordinates, Steps]:
     axes = np.asarray(rows.T @ (vectors[:, kept] / np.sqrt(values[kept])))
     points = np.asarray(rows @ axes)
     centre = points.mean(0)
-    spread = np.sqrt(((points - centre) ** 2).sum(1).mean() / 8) or 1.0
+    spread = np.sqrt(((points - centre) ** 2).sum(1).mean() / 8)
+    spread = spread if spread > 1e-3 else 1.0  # texts that are all alike
     coordinates = TextCoordinates(vocabulary, (axes / spread).astype("f2"), -centre / spread)
     return coordinates, coordinates(texts)[0]
 

@@ -106,7 +106,8 @@ class RidgeReadout:
         """Mean over the hidden features of their scatter around the mean."""
         mean = self.scatter[0, 1:] / self.scatter[0, 0]
         centred = np.diagonal(self.scatter)[1:] - mean * self.scatter[0, 1:]
-        return float(max(centred.mean(), 1e-12))
+        # texts that are all alike have no spread; some of their size keeps the system solvable
+        return float(max(centred.mean(), 1e-6 * np.diagonal(self.scatter).mean(), 1e-12))
 
     def with_ridge(self, ridge: float) -> RidgeReadout:
         """The same sums under another λ."""
@@ -186,7 +187,7 @@ class RidgeReadout:
         if self._inverse is None:
             inverse, info = sl.lapack.dpotri(self.factor(), lower=1)
             if info:
-                raise np.linalg.LinAlgError("the scatter matrix could not be inverted")
+                raise InvalidInput("ridge", f"λ = {self.ridge:.3g} is too small for an inverse")
             self._inverse = np.asfortranarray(inverse)
         return self._inverse
 
@@ -197,7 +198,12 @@ def _factor(scatter: Array, ridge: float) -> Array:
     diagonal = np.einsum("ii->i", penalised)
     diagonal[1:] += ridge
     diagonal[0] += 1e-12 * max(diagonal[0], 1.0)  # sums without a single row stay solvable
-    return np.asarray(sl.cholesky(penalised, lower=True, overwrite_a=True, check_finite=False))
+    try:
+        return np.asarray(sl.cholesky(penalised, lower=True, overwrite_a=True, check_finite=False))
+    except np.linalg.LinAlgError:
+        raise InvalidInput(
+            "ridge", f"λ = {ridge:.3g} is too small for these rows; leave it out or raise it"
+        ) from None
 
 
 def _left_out(factor: Array, beta: Array, hidden: Array, targets: Array, weights: Array) -> Array:

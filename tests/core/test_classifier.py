@@ -272,6 +272,21 @@ def test_the_smallest_data_and_the_oddest_texts() -> None:
     assert two.predict(["yes", "no"]) == ["a", "b"]
 
 
+def test_texts_that_are_all_alike_are_answered_by_frequency() -> None:
+    model = TextClassifier.fit(["x"] * 9, ["a", "b", "a"] * 3)
+    assert model.predict(["x", "y"]) == ["a", "a"]
+
+
+def test_no_texts_have_no_answers(model: TextClassifier) -> None:
+    assert model.predict_proba([]).shape == (0, 4) and model.predict([]) == []
+    assert model.known([]).shape == (0,) and model.embed([]).shape == (0, 64)
+
+
+def test_a_ridge_too_small_to_solve_with_is_named() -> None:
+    with pytest.raises(InvalidInput, match="ridge"):
+        TextClassifier.fit(["x", "x y"] * 9, ["a", "b"] * 9, ElmConfig(ridge=1e-300))
+
+
 def test_max_length_cuts() -> None:
     model = TextClassifier.fit(TEXTS, LABELS, ElmConfig(hidden_units=64, max_length=20))
     text = TEXTS[0].ljust(20)[:20]
