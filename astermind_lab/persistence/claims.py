@@ -46,7 +46,8 @@ _BEAT = "UPDATE $record SET leftovers = leftovers WHERE uid = $uid RETURN VALUE 
 
 _PUBLISH = """{
     IF (SELECT VALUE uid FROM ONLY $record) != $uid { RETURN false };
-    LET $seq = (UPSERT ONLY $counter SET n = (n ?? 0) + 1 RETURN AFTER).n;
+    LET $seq = ((SELECT VALUE n FROM ONLY $counter) ?? 0) + 1;
+    UPSERT $counter SET n = $seq RETURN NONE;
     UPDATE $record MERGE $final RETURN NONE;
     UPDATE $record SET seq = $seq, leftovers = [] RETURN NONE;
     RETURN true;

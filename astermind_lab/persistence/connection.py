@@ -40,8 +40,8 @@ from astermind_lab.persistence.values import check_id
 
 __all__ = ["Connection", "Credentials"]
 
-_ATTEMPTS = 40
-_LONGEST_PAUSE = 0.1
+_RETRIES = 40
+_LONGEST_PAUSE = 0.1  # seconds
 
 _INSERT = """{{
     LET $stored = array::len((INSERT INTO {table} $rows RETURN VALUE 1));
@@ -75,7 +75,7 @@ class Connection:
         self._socket = getattr(client, "socket", None)
         self._turn = asyncio.Lock() if target.in_memory else nullcontext()
         self.read_only = False
-        self._shut = weakref.finalize(self, _shut_down, client, thread)
+        self._shut = weakref.finalize(self, _shut_down, client, thread, self._process)
 
     @classmethod
     def open(
@@ -103,14 +103,12 @@ class Connection:
         sent here is one statement, one transaction, or reads only. Raises StoreError.
         """
         self._check_usable()
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(_RETRIES):
             try:
                 return read_reply(self._ask(statements, bound))
             except WriteConflict:
-                if attempt == _ATTEMPTS - 1:
-                    raise
                 time.sleep(random.uniform(0.0, min(_LONGEST_PAUSE, 0.002 * 2**attempt)))
-        raise AssertionError("unreachable")
+        return read_reply(self._ask(statements, bound))
 
     def first(self, statements: str, /, **bound: Any) -> Any:
         """The result of the first statement."""
@@ -244,5 +242,6 @@ async def _create_missing(client: Any, namespace: str, database: str) -> None:
             continue
 
 
-def _shut_down(client: Any, thread: LoopThread) -> None:
-    thread.stop(client.close())
+def _shut_down(client: Any, thread: LoopThread, process: int) -> None:
+    if os.getpid() == process:  # a forked child has the object, but neither engine nor thread
+        thread.stop(client.close())

@@ -2,9 +2,10 @@
 
     python rpc_server.py ADDRESS_FILE
 
-It serves ``mem://`` on a free port of 127.0.0.1, writes ``ws://127.0.0.1:PORT`` to ADDRESS_FILE
-once it listens, and knows the server user root / secret. Every socket has a session of its own,
-which is anonymous until it signs in, as on a real server.
+It serves a folder beside ADDRESS_FILE on a free port of 127.0.0.1, writes ``ws://127.0.0.1:PORT``
+to that file once it listens, and knows the server user root / secret. Every socket has a session
+of its own, which is anonymous until it signs in, as on a real server. (A folder, because
+transactions that meet in ``mem://`` are not always kept apart.)
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ USER = "DEFINE USER root ON ROOT PASSWORD 'secret' ROLES OWNER"
 
 
 async def main(address_file: Path) -> None:
-    engine = AsyncEmbeddedDB("mem://")
+    engine = AsyncEmbeddedDB(f"surrealkv://{address_file.with_suffix('.data')}")
     await engine.connect()
     await engine.execute(encode({"id": "0", "method": "query", "params": [USER, {}]}))
 

@@ -16,7 +16,7 @@ DATASET = """if True:
     import os, signal, sys
     from astermind_lab.persistence import Store
     def rows():
-        for place in range(5_000):
+        for place in range(2_000):
             yield f"text {place}", "x"
         os.kill(os.getpid(), signal.SIGKILL)
     store = Store.open(sys.argv[1])

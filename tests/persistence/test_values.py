@@ -48,17 +48,14 @@ OBJECTS = st.dictionaries(
     max_size=5,
 )
 QUICK = settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
-@pytest.fixture(scope="module", params=["mem", "surrealkv"])
-def kept(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Store]:
-    """One store for all examples of a test."""
-    folder = tmp_path_factory.mktemp("values") / "store"
-    with Store.open("mem://" if request.param == "mem" else f"surrealkv://{folder}") as store:
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """One store, on disk, for all examples of all tests."""
+    with Store.open(f"surrealkv://{tmp_path_factory.mktemp('values') / 'store'}") as store:
         yield store
 
 
