@@ -114,7 +114,7 @@ def test_accuracy_follows_changes(model: TextClassifier) -> None:
     changed = model.copy()
     texts, labels = corpus(40, seed=9, noise=0)
     changed.add(texts, [list(TOPICS)[(list(TOPICS).index(label) + 1) % 4] for label in labels])
-    assert changed.accuracy.n == model.accuracy.n + 40
+    assert model.accuracy.n < changed.accuracy.n < model.accuracy.n + 20  # a fifth is judged
     assert changed.accuracy.value < model.accuracy.value
 
 

@@ -30,12 +30,23 @@ def test_rows_taken_away_leave_the_others_as_they_were(count: int, data: st.Data
             assert after.judged[place] == ((key - 100) % 2 == 0)
 
 
-def test_a_row_added_is_found_and_judged() -> None:
+def test_a_row_added_is_found_and_may_be_judged() -> None:
     more = ledger(5).with_row(7, 3, np.array([9], np.int16))
     assert more.find(7) == 5 and more.find(8) == -1
     assert more.coordinates[more.places[5]].tolist() == [9]
     steps, labels = more.judged_rows()
     assert (steps[-1].tolist(), labels[-1]) == ([9], 3)
+
+
+def test_rows_added_are_judged_in_the_share_of_the_others() -> None:
+    start = ledger(30)
+    grown = start
+    for number in range(400):
+        grown = grown.with_row(digest(f"text {number}", "x"), 0, np.array([1], np.int16))
+    added = int(grown.judged.sum() - start.judged.sum())
+    expected = 400 * start.judged.sum() / 30
+    assert abs(added - expected) < 4 * np.sqrt(expected)
+    assert ledger(0).with_row(digest("a", "b"), 0, np.array([1], np.int16)).judged.all()
 
 
 def test_text_and_label_cannot_be_mistaken_for_each_other() -> None:
