@@ -67,6 +67,17 @@ class SplitMatrix:
         self.sparse = sp.vstack(rare, format="csr") if len(rare) > 1 else rare[0]
         self.sparse_t = self.sparse.T
 
+    def rows(self, chosen: NDArray[np.bool_]) -> SplitMatrix:
+        """The matrix of some of the rows."""
+        part = object.__new__(SplitMatrix)
+        part.frequent, part.dense = self.frequent, self.dense[chosen]
+        part.sparse = self.sparse[chosen]
+        part.sparse_t = part.sparse.T
+        part.shape = len(part.dense), self.shape[1]
+        part.squares = np.asarray(part.sparse.power(2).sum(axis=0), np.float32).ravel()
+        part.squares[self.frequent] = np.einsum("ij,ij->j", part.dense, part.dense)
+        return part
+
     def times(self, right: Floats) -> Floats:
         product: Floats = self.sparse @ right
         product += self.dense @ right[self.frequent]
@@ -85,22 +96,18 @@ def _column_dot(left: Floats, right: Floats) -> Floats:
 def fit(
     matrix: SplitMatrix,
     signs: Floats,
-    rows: NDArray[np.bool_] | None = None,
     iterations: int = 6,
     start: tuple[Discriminants, Floats] | None = None,
     ridge: float = 0.5,
-) -> tuple[Discriminants, Floats]:
-    """Fit ``sum of max(0, 1 - signs * scores)**2 + ridge * |weights|**2``.
+) -> Discriminants:
+    """Minimise ``sum of max(0, 1 - signs * scores)**2 + ridge * |weights|**2``.
 
     matrix : (n, d)     signs : (n, c) float32, +1 in the column of the row's class, else -1
-    rows : (n,) bool, the rows that count (default all); the others are only scored
-    start : discriminants to go on from, and their scores
-    Returns the discriminants and the (n, c) float32 scores of all rows.
+    start : discriminants to go on from, and the (n, c) float32 scores they give
     """
-    used = np.ones((len(signs), 1), np.float32) if rows is None else rows[:, None].astype("f4")
-    count = np.float32(used.sum())
+    count = np.float32(len(signs))
     if start is None:
-        bias = (used * signs).sum(0) / count
+        bias = signs.mean(0)
         weights = np.zeros((matrix.shape[1], signs.shape[1]), np.float32)
         scores = np.zeros_like(signs) + bias
     else:
@@ -112,7 +119,6 @@ def fit(
     for _ in range(iterations):
         residual = np.maximum(0, 1 - signs * scores)
         residual *= signs
-        residual *= used
         gradient = matrix.transposed_times(residual)
         gradient -= lam * weights
         bias_gradient = residual.sum(0)
@@ -126,18 +132,17 @@ def fit(
         last, last_bias, last_norm = gradient, bias_gradient, norm
         change = matrix.times(direction)
         change += bias_direction
-        length = _line_search(signs, scores, change, used, lam, weights, direction)
+        length = _line_search(signs, scores, change, lam, weights, direction)
         weights += length * direction
         bias = bias + length * bias_direction
         scores += length * change
-    return Discriminants(weights, bias.astype(np.float32)), scores
+    return Discriminants(weights, bias.astype(np.float32))
 
 
 def _line_search(
     signs: Floats,
     scores: Floats,
     change: Floats,
-    used: Floats,
     lam: np.float32,
     weights: Floats,
     direction: Floats,
@@ -148,8 +153,7 @@ def _line_search(
     length = np.zeros(signs.shape[1], np.float32)
     for _ in range(2):
         left = margin - length * slope
-        active = (left > 0) * used
-        active *= slope
+        active = np.where(left > 0, slope, np.float32(0))
         gain = _column_dot(left, active) - lam * (pull + length * curve)
         bend = np.maximum(_column_dot(active, slope) + lam * curve, np.float32(1e-12))
         length += gain / bend

@@ -54,7 +54,14 @@ def cross_fitted(
     folds = range(int(fold.max()) + 1)
     with ThreadPoolExecutor(WORKERS) as pool:
         steps = 4 if fast else 6
-        found = list(pool.map(lambda k: fit(matrix, signs, fold != k, steps), folds))
+
+        def without(number: int) -> tuple[Discriminants, Floats]:
+            """Discriminants of the other folds, and the scores they give to all rows."""
+            others = fold != number
+            one = fit(matrix.rows(others), signs[others], steps)
+            return one, matrix.times(one.weights) + one.bias
+
+        found = list(pool.map(without, folds))
         scores = np.empty_like(signs)
         for number, (_, fold_scores) in enumerate(found):
             scores[fold == number] = fold_scores[fold == number]
@@ -83,7 +90,7 @@ def _of_all_rows(
     def part(columns: slice) -> Discriminants:
         start = Discriminants(np.ascontiguousarray(weights[:, columns]), bias[columns])
         own = np.ascontiguousarray(signs[:, columns])
-        return fit(matrix, own, None, steps, (start, np.ascontiguousarray(scores[:, columns])))[0]
+        return fit(matrix, own, steps, (start, np.ascontiguousarray(scores[:, columns])))
 
     half = signs.shape[1] // 2
     cuts = [slice(0, half), slice(half, None)] if half >= 4 else [slice(None)]
