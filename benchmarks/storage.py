@@ -9,9 +9,7 @@ in a folder, with the memory it takes.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import statistics
 import sys
 import tempfile
@@ -19,14 +17,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from _common import save
 
 from astermind_lab.persistence import EmbeddingItem, NewModelVersion, Prediction, Store
 
-RESULTS = Path(__file__).parent / "results" / "storage.json"
 WEIGHTS_BYTES = 12 * 1024 * 1024
 MORNING = datetime(2026, 1, 1, 8, tzinfo=UTC)
 
@@ -221,16 +218,7 @@ def main() -> None:
             for figure in run:
                 show(figure)
                 figures.append(figure)
-    RESULTS.parent.mkdir(exist_ok=True)
-    report = {
-        "quick": options.quick,
-        "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "surrealdb": version("surrealdb"),
-        "figures": [asdict(figure) for figure in figures],
-    }
-    RESULTS.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    print(f"written to {RESULTS}")
+    save("storage", [asdict(figure) for figure in figures], options.quick)
 
 
 if __name__ == "__main__":

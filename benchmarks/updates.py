@@ -40,6 +40,12 @@ def refit(model: TextClassifier, rows: np.ndarray, labels: np.ndarray) -> RidgeR
     return readout
 
 
+def entered(model: TextClassifier, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The hidden rows and class numbers of all examples, as they entered the sums."""
+    steps = model._steps(range(len(texts)), texts)
+    return model.layer.expand(steps), model.ledger.labels.astype(np.intp)
+
+
 def updates(name: str) -> dict[str, Any]:
     texts, labels = read(name, "train")
     new, truth = read(name, "test")
@@ -51,8 +57,7 @@ def updates(name: str) -> dict[str, Any]:
     other = model.categories[0]
     relabel = milliseconds(lambda i: changed.relabel(texts[i], labels[i], other), range(40))
 
-    pairs = [changed._row(row, text) for row, text in enumerate([*texts, new[0]])]
-    rows, numbers = np.array([r for r, _ in pairs]), np.array([k for _, k in pairs])
+    rows, numbers = entered(changed, [*texts, new[0]])
     probe = rows[:200]
     distance = np.abs(refit(changed, rows, numbers).scores(probe) - changed.readout.scores(probe))
 
@@ -60,8 +65,7 @@ def updates(name: str) -> dict[str, Any]:
     places = model.ledger.places
     marks = np.flatnonzero(model.ledger.judged)[:5]
     worst = 0.0
-    pairs = [model._row(row, text) for row, text in enumerate(texts)]
-    rows, numbers = np.array([r for r, _ in pairs]), np.array([k for _, k in pairs])
+    rows, numbers = entered(model, texts)
     for position, mark in enumerate(marks):
         row = int(np.flatnonzero(places == mark)[0])
         rest = np.arange(len(texts)) != row

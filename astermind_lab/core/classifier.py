@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from astermind_lab.core.config import ElmConfig
 from astermind_lab.core.coordinates import Coordinates, Encoder, cut, from_grid
 from astermind_lab.core.features import BLOCK, blocks
 from astermind_lab.core.hidden import HiddenLayer
-from astermind_lab.core.ledger import Ledger, digest
+from astermind_lab.core.ledger import Ledger, digest, digests, unmatched
 from astermind_lab.core.readout import RidgeReadout
 from astermind_lab.errors import InvalidInput, NotFound, shown
 from astermind_lab.estimate import Estimate
@@ -27,9 +27,8 @@ __all__ = ["Answer", "Layer", "Progress", "TextClassifier"]
 Array = NDArray[np.float64]
 Progress = Callable[[float, str], None]
 
-UNKNOWN_TEXT = (
-    "Nothing in this text was seen in training; the answer rests on how frequent the classes are."
-)
+UNKNOWN_TEXT = "Nothing in this text was seen in training; the answer means little."
+FEW_ROWS = 40  # changed one by one; more are summed and solved once
 
 
 class Answer(NamedTuple):
@@ -198,11 +197,9 @@ class TextClassifier:
         self._need_ridge()
         check_examples(texts, labels)
         steps, _ = self.layer.coordinates(cut(texts, self.config.max_length))
-        hidden = self.layer.expand(steps)
-        for row, (text, label) in enumerate(zip(texts, labels, strict=True)):
-            number = self._number_of(label)
-            self.readout.change(hidden[row], number, self.class_weights[number])
-            self.ledger = self.ledger.with_row(digest(text, label), number, steps[row])
+        numbers = np.array([self._number_of(label) for label in labels], np.intp)
+        self._change(steps, numbers, 1)
+        self.ledger = self.ledger.with_rows(digests(texts), numbers.astype(np.int32), steps)
         self._accuracy = None
 
     def forget(self, texts: Sequence[str], labels: Sequence[str]) -> None:
@@ -213,12 +210,8 @@ class TextClassifier:
         """
         self._need_ridge()
         check_examples(texts, labels)
-        rows: list[int] = []
-        for text, label in zip(texts, labels, strict=True):
-            rows.append(self._find(text, label, rows))
-        for row, text in zip(rows, texts, strict=True):
-            hidden, number = self._row(row, text)
-            self.readout.change(hidden, number, -self.class_weights[number])
+        rows = self._find(texts, labels)
+        self._change(self._steps(rows, texts), self.ledger.labels[rows].astype(np.intp), -1)
         self.ledger = self.ledger.without(rows)
         self._accuracy = None
 
@@ -226,15 +219,15 @@ class TextClassifier:
         """Give one example another label. Raises NotFound if it is not among the examples."""
         self._need_ridge()
         check_examples([text], [new])
-        row = self._find(text, old, [])
-        hidden, before = self._row(row, text)
-        after = self._number_of(new)
+        (row,) = self._find([text], [old])
+        hidden = self.layer.expand(self._steps([row], [text]))[0]
+        before, after = int(self.ledger.labels[row]), self._number_of(new)
         if self.class_weights[before] == self.class_weights[after]:
             self.readout.move(hidden, before, after, self.class_weights[before])
         else:
             self.readout.change(hidden, before, -self.class_weights[before])
             self.readout.change(hidden, after, self.class_weights[after])
-        self.ledger = self.ledger.relabelled(row, digest(text, new), after)
+        self.ledger = self.ledger.relabelled(row, after)
         self._accuracy = None
 
     def merge(self, other: TextClassifier, base: TextClassifier | None = None) -> TextClassifier:
@@ -242,32 +235,65 @@ class TextClassifier:
 
         other : a model with the same hidden layer, that is, a copy of this or of a common
             ancestor that went its own way
-        base : that ancestor, if both still hold its examples; they are counted once
-        Raises InvalidInput if the layers differ, or if both hold the same examples and no base
-        explains them.
+        base : that ancestor, if both still hold its examples: what ``other`` added since, lost
+            since and relabelled since is done to a copy of this. Where both changed the same
+            example of the base, this model's change stands.
+        Raises InvalidInput if the layers differ, if both hold the same examples and no base
+        explains them, or if ``other`` lost examples of which no coordinates are kept.
         """
         self._need_ridge()
         other._need_ridge()
         for name, model in (("other", other), ("base", base)):
             if model is not None and model.layer_digest != self.layer_digest:
                 raise InvalidInput(name, "has another hidden layer; only copies can be merged")
-        shared = self.ledger.same_rows(other.ledger)
-        if base is None and shared:
+        merged = self.copy()
+        theirs = other._ledger_like(merged)
+        if base is None:
+            merged._join(other, theirs)
+        else:
+            merged._follow(theirs, base._ledger_like(merged))
+        merged._accuracy = None
+        return merged
+
+    def _join(self, other: TextClassifier, theirs: Ledger) -> None:
+        """Take over the sums of a model that shares no example."""
+        mine = self.ledger.pairs()
+        shared = len(mine) - len(unmatched(mine, theirs.pairs())[0])
+        if shared:
             raise InvalidInput(
                 "base",
                 f"{shared:,} examples are in both models; name the model that both began as",
             )
-        merged = self.copy()
-        extra = other._ordered_like(merged)
-        readout = merged.readout.plus(extra)
-        if base is not None:
-            readout = readout.plus(base._ordered_like(merged), -1)
-        merged.readout = readout
-        merged.ledger = self.ledger.merged(
-            other._ledger_like(merged), None if base is None else base._ledger_like(merged)
-        )
-        merged._accuracy = None
-        return merged
+        places = [self.categories.index(label) for label in other.categories]
+        if not np.array_equal(self.class_weights[places], other.class_weights):
+            raise InvalidInput("other", "weighs its classes otherwise; train both from one start")
+        moments = np.zeros_like(self.readout.moments)
+        moments[:, places] = other.readout.moments
+        self.readout.accumulate(other.readout.scatter, moments)
+        self.ledger = self.ledger.followed_by(theirs)
+
+    def _follow(self, theirs: Ledger, base: Ledger) -> None:
+        """Do what another model did since ``base``."""
+        lost, gained = unmatched(base.pairs(), theirs.pairs())
+        lost_here, _ = unmatched(base.pairs(), self.ledger.pairs())
+        both = set(lost) & set(lost_here)
+        settled = [int(base.texts[row]) for row in both]
+        for key in settled:  # both changed it: what the other made of it has no say
+            mine = next((row for row in gained if int(theirs.texts[row]) == key), None)
+            if mine is not None:
+                gained.remove(mine)
+        wanted = [pair for row, pair in enumerate(base.pairs()) if row in set(lost) - both]
+        found = self.ledger.rows_of(wanted)
+        rows = [found[pair].pop() for pair in wanted]
+        if any(self.ledger.places[row] < 0 for row in rows):
+            raise InvalidInput(
+                "other", "has lost examples of which no coordinates are kept; forget them here too"
+            )
+        self._change(self._steps(rows, []), self.ledger.labels[rows].astype(np.intp), -1)
+        self.ledger = self.ledger.without(rows)
+        steps = theirs.coordinates[theirs.places[gained]]
+        self._change(steps, theirs.labels[gained].astype(np.intp), 1)
+        self.ledger = self.ledger.with_rows(theirs.texts[gained], theirs.labels[gained], steps)
 
     def copy(self) -> TextClassifier:
         """A copy that can be changed without touching this one; the layer is shared."""
@@ -318,7 +344,7 @@ class TextClassifier:
         """SHA-256 over everything that stays fixed."""
         from astermind_lab.core.model_file import layer_digest
 
-        return layer_digest(self.layer)
+        return layer_digest(self.layer, self.config)
 
     @property
     def _weights(self) -> Array:
@@ -350,43 +376,49 @@ class TextClassifier:
             self.readout.add_class()
         return self.categories.index(label)
 
-    def _find(self, text: str, label: str, taken: list[int]) -> int:
-        ledger = self.ledger
-        rows = np.flatnonzero(ledger.digests == np.uint64(digest(text, label)))
-        for row in rows[::-1].tolist():
-            if row not in taken:
-                return int(row)
-        raise NotFound(f"no training example {shown(text)} with label {shown(label)}")
+    def _change(self, steps: NDArray[np.int16], numbers: NDArray[np.intp], sign: int) -> None:
+        """Add rows to the readout (sign 1) or take them away (-1)."""
+        weights = sign * self.class_weights[numbers]
+        hidden = self.layer.expand(steps)
+        if len(numbers) > FEW_ROWS:
+            self.readout.include(hidden, numbers, weights)
+            return
+        for row, number, weight in zip(hidden, numbers.tolist(), weights.tolist(), strict=True):
+            self.readout.change(row, number, weight)
 
-    def _row(self, row: int, text: str) -> tuple[Array, int]:
-        """The hidden row with which an example entered the sums, and its class number."""
-        place = int(self.ledger.places[row])
-        if place >= 0:
-            steps = self.ledger.coordinates[place : place + 1]
-        else:
-            steps, _ = self.layer.coordinates(cut([text], self.config.max_length))
-        return self.layer.expand(steps)[0], int(self.ledger.labels[row])
+    def _find(self, texts: Sequence[str], labels: Sequence[str]) -> list[int]:
+        """The ledger's row of each example, the latest first where there are several."""
+        classes = {label: number for number, label in enumerate(self.categories)}
+        pairs = [
+            (digest(text), classes.get(label, -1))
+            for text, label in zip(texts, labels, strict=True)
+        ]
+        found = self.ledger.rows_of(pairs)
+        rows = []
+        for pair, text, label in zip(pairs, texts, labels, strict=True):
+            if not found[pair]:
+                raise NotFound(f"no training example {shown(text)} with label {shown(label)}")
+            rows.append(found[pair].pop())
+        return rows
 
-    def _class_map(self, target: TextClassifier) -> NDArray[np.intp]:
-        """The class numbers that this model's classes have in ``target``; new ones are added."""
-        return np.array([target._number_of(label) for label in self.categories], np.intp)
+    def _steps(self, rows: Sequence[int], texts: Sequence[str]) -> NDArray[np.int16]:
+        """The coordinates with which examples entered the sums.
 
-    def _ordered_like(self, target: TextClassifier) -> RidgeReadout:
-        places = self._class_map(target)
-        moments = np.zeros((self.layer.width, len(target.categories)))
-        moments[:, places] = self.readout.moments
-        return RidgeReadout(self.readout.scatter, moments, self.readout.ridge)
+        texts : theirs, for those of which no coordinates are kept
+        """
+        places = self.ledger.places[list(rows)]
+        steps = np.zeros((len(places), self.layer.coordinates.width), np.int16)
+        steps[places >= 0] = self.ledger.coordinates[places[places >= 0]]
+        fresh = np.flatnonzero(places < 0)
+        if len(fresh):
+            new = [texts[row] for row in fresh.tolist()]
+            steps[fresh] = self.layer.coordinates(cut(new, self.config.max_length))[0]
+        return steps
 
     def _ledger_like(self, target: TextClassifier) -> Ledger:
-        places = self._class_map(target).astype(np.int32)
-        ledger = self.ledger
-        return Ledger(
-            ledger.digests,
-            places[ledger.labels],
-            ledger.places,
-            ledger.coordinates,
-            ledger.judged,
-        )
+        """The ledger with the class numbers of ``target``, which gets the classes it lacks."""
+        places = np.array([target._number_of(label) for label in self.categories], np.int32)
+        return replace(self.ledger, labels=places[self.ledger.labels])
 
 
 def check_examples(texts: Sequence[str], labels: Sequence[str]) -> None:

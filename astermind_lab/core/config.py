@@ -141,16 +141,23 @@ PRESETS: dict[str, ElmConfig] = {
 }
 
 
+def most_ngrams(classes: int) -> int:
+    """The size of the vocabulary; more classes leave room for fewer n-grams."""
+    return max(20_000, 4_000_000 // classes)
+
+
 def memory_needed(rows: int, characters: int, classes: int, config: ElmConfig) -> int:
     """Bytes that training takes at its peak, rounded up generously.
 
     rows, characters : size of the training data     classes : number of labels
-    The first term is the sparse text of the layer part; the second the sums, the factor and some
-    blocks of hidden rows; the third the scores of the layer part.
+    In this order: the sparse text of the layer part; the sums, the factor and some blocks of hidden
+    rows; discriminants and scores of two folds at work; blocks of text.
     """
     width = config.hidden_units + classes + 1
     held = min(characters * min(1.0, LAYER_ROWS / max(rows, 1)), LAYER_CHARACTERS)
-    return int(40 * held + 8 * width * (4 * width + 8192) + 24 * classes * min(rows, LAYER_ROWS))
+    weights = min(most_ngrams(classes), 3 * held + 1) * classes
+    scores = classes * min(rows, LAYER_ROWS)
+    return int(60 * held + 8 * width * (4 * width + 8192) + 64 * weights + 48 * scores + 2**28)
 
 
 def check_memory(rows: int, characters: int, classes: int, config: ElmConfig) -> None:

@@ -16,7 +16,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from astermind_lab.core.features import BLOCK, Vocabulary, blocks, count_block
+from astermind_lab.core.blas import WORKERS
+from astermind_lab.core.features import Vocabulary, count_block, text_blocks
 from astermind_lab.errors import InvalidInput
 
 __all__ = ["Coordinates", "Encoder", "EncoderCoordinates", "TextCoordinates", "cut", "to_grid"]
@@ -74,7 +75,7 @@ class TextCoordinates:
         return self.weights.astype(np.float64)
 
     def block(self, texts: Sequence[str]) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
-        """The coordinates of at most ``BLOCK`` texts."""
+        """The coordinates of one block of texts."""
         counts = count_block(texts)
         if len(texts) == 1:  # without the cost of a matrix
             _, columns, weights = self.vocabulary.entries(counts)
@@ -84,11 +85,12 @@ class TextCoordinates:
         return to_grid(rows @ self._wide + self.bias), np.diff(rows.indptr) > 0
 
     def __call__(self, texts: Sequence[str]) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
-        if len(texts) <= BLOCK:
+        parts = [texts[part] for part in text_blocks(texts)]
+        if len(parts) <= 1:
             return self.block(texts)
         self._wide  # noqa: B018 - filled once, before the threads share it
-        with ThreadPoolExecutor(2) as pool:
-            done = list(pool.map(self.block, [texts[part] for part in blocks(len(texts))]))
+        with ThreadPoolExecutor(WORKERS) as pool:
+            done = list(pool.map(self.block, parts))
         return np.concatenate([d[0] for d in done]), np.concatenate([d[1] for d in done])
 
 
@@ -125,8 +127,12 @@ class EncoderCoordinates:
 
 def encode(encoder: Encoder, texts: Sequence[str]) -> Array:
     """The encoder's answer as (n, c) float64, checked for shape and finiteness."""
-    values = np.asarray(encoder(list(texts)), np.float64)
-    if values.ndim != 2 or len(values) != len(texts):
+    returned = encoder(list(texts))
+    try:
+        values = np.asarray(returned, np.float64)
+    except (TypeError, ValueError):
+        raise InvalidInput("encoder", "must return numbers, as many for every text") from None
+    if values.ndim != 2 or len(values) != len(texts) or not values.shape[1]:
         raise InvalidInput(
             "encoder", f"must return ({len(texts)}, columns) numbers, returned {values.shape}"
         )

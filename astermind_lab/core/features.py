@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 BITS = 18
 """log2 of the buckets of one family; words use buckets below 2**18, characters those above."""
 BUCKETS = 2 << BITS
-BLOCK = 2048
-"""Texts hashed together; the text's number needs 32 - 19 bits at the most."""
+BLOCK, BLOCK_LENGTH = 2048, 500_000
+"""Texts hashed together, and their characters; the text's number has 32 - 19 bits."""
 
 Keys = NDArray[np.uint32]
 
@@ -200,6 +200,18 @@ def count_block(texts: Sequence[str]) -> Counts:
 def blocks(count: int, size: int = BLOCK) -> Iterator[slice]:
     """Slices of at most ``size`` that together cover ``range(count)``."""
     return (slice(start, min(start + size, count)) for start in range(0, count, size))
+
+
+def text_blocks(texts: Sequence[str]) -> Iterator[slice]:
+    """Slices that cover the texts, each of at most ``BLOCK`` texts and of bounded length."""
+    start = length = 0
+    for position, text in enumerate(texts):
+        if position > start and (position - start == BLOCK or length + len(text) > BLOCK_LENGTH):
+            yield slice(start, position)
+            start, length = position, 0
+        length += len(text)
+    if len(texts):
+        yield slice(start, len(texts))
 
 
 @dataclass(frozen=True)

@@ -1,71 +1,83 @@
 """The ledger: which examples a model rests on, and where each stood in its sums.
 
-An example is known by a 64-bit digest of text and label, so that the model can refuse to forget
-what it never learned and keeps no text. Rows that helped to build the hidden layer entered the
-sums with coordinates that did not see their own label; those cannot be computed from the text
-alone, so the ledger keeps them (two bytes a coordinate).
+An example is known by a 64-bit digest of its text and by its class, so that the model can refuse
+to forget what it never learned and keeps no text. Rows that helped to build the hidden layer
+entered the sums with coordinates that did not see their own label; those cannot be computed from
+the text alone, so the ledger keeps them (two bytes a coordinate).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Ledger", "digest"]
+__all__ = ["Ledger", "digest", "digests"]
 
 
-def digest(text: str, label: str) -> int:
-    """64 bits of BLAKE2b over label and text."""
-    data = f"{len(label)}:{label}{text}".encode("utf-8", "surrogatepass")
+def digest(text: str) -> int:
+    """64 bits of BLAKE2b over the text."""
+    data = text.encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
 
 
-def digests(texts: Sequence[str], labels: Sequence[str]) -> NDArray[np.uint64]:
+def digests(texts: Sequence[str]) -> NDArray[np.uint64]:
     """(n,) uint64."""
-    pairs = zip(texts, labels, strict=True)
-    return np.fromiter((digest(text, label) for text, label in pairs), np.uint64, len(texts))
+    return np.fromiter(map(digest, texts), np.uint64, len(texts))
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """The n examples of a model; the first m of them with coordinates.
+    """The n examples of a model; m of them with coordinates.
 
-    digests : (n,) uint64     labels : (n,) int32 class numbers
+    texts : (n,) uint64 digests     labels : (n,) int32 class numbers
     places : (n,) int32, row in coordinates or -1     coordinates : (m, c) int16 grid steps
     judged : (m,) bool, rows that the accuracy is measured on
+    seen : (s,) uint64, ascending: texts whose labels made the layer; never judged when added again
+    share : of the examples that are added, so many are judged
     """
 
-    digests: NDArray[np.uint64]
+    texts: NDArray[np.uint64]
     labels: NDArray[np.int32]
     places: NDArray[np.int32]
     coordinates: NDArray[np.int16]
     judged: NDArray[np.bool_]
+    seen: NDArray[np.uint64]
+    share: float
 
     def __len__(self) -> int:
-        return len(self.digests)
+        return len(self.texts)
 
-    def find(self, key: int) -> int:
-        """The example added last with this digest, or -1."""
-        found = np.flatnonzero(self.digests == np.uint64(key))
-        return int(found[-1]) if len(found) else -1
+    def rows_of(self, pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], list[int]]:
+        """Of each (text digest, class number) the rows that hold it, the latest last."""
+        rows: dict[tuple[int, int], list[int]] = {pair: [] for pair in pairs}
+        wanted = np.fromiter((key for key, _ in rows), np.uint64, len(rows))
+        for row in np.flatnonzero(np.isin(self.texts, wanted)).tolist():
+            pair = int(self.texts[row]), int(self.labels[row])
+            if pair in rows:
+                rows[pair].append(row)
+        return rows
 
-    def with_row(self, key: int, label: int, steps: NDArray[np.int16]) -> Ledger:
-        """With one more example, whose coordinates are kept.
+    def with_rows(
+        self, keys: NDArray[np.uint64], labels: NDArray[np.int32], steps: NDArray[np.int16]
+    ) -> Ledger:
+        """With more examples, whose coordinates are kept.
 
-        It joins the judged rows with the share that these have of all, by the lot of its digest;
-        else the accuracy would be tilted to what came late.
+        They are judged in the share of the others, drawn by their digests; else the accuracy would
+        be tilted to what came late. A text whose label made the layer is not judged.
         """
-        share = self.judged.sum() / len(self) if len(self) else 1.0
-        return Ledger(
-            np.append(self.digests, np.uint64(key)),
-            np.append(self.labels, np.int32(label)),
-            np.append(self.places, np.int32(len(self.coordinates))),
-            np.vstack((self.coordinates, steps)),
-            np.append(self.judged, key / 2**64 < share),
+        judged = (keys / 2**64 < self.share) & ~np.isin(keys, self.seen)
+        places = len(self.coordinates) + np.arange(len(keys), dtype=np.int32)
+        return replace(
+            self,
+            texts=np.concatenate((self.texts, keys)),
+            labels=np.concatenate((self.labels, labels)),
+            places=np.concatenate((self.places, places)),
+            coordinates=np.vstack((self.coordinates, steps)),
+            judged=np.concatenate((self.judged, judged)),
         )
 
     def without(self, rows: Sequence[int]) -> Ledger:
@@ -77,19 +89,20 @@ class Ledger:
         moved = np.where(kept, np.cumsum(kept) - 1, -1).astype(np.int32)
         places = self.places[~gone]
         places[places >= 0] = moved[places[places >= 0]]
-        return Ledger(
-            self.digests[~gone],
-            self.labels[~gone],
-            places,
-            self.coordinates[kept],
-            self.judged[kept],
+        return replace(
+            self,
+            texts=self.texts[~gone],
+            labels=self.labels[~gone],
+            places=places,
+            coordinates=self.coordinates[kept],
+            judged=self.judged[kept],
         )
 
-    def relabelled(self, row: int, key: int, label: int) -> Ledger:
+    def relabelled(self, row: int, label: int) -> Ledger:
         """With another label for one example."""
-        keys, labels = self.digests.copy(), self.labels.copy()
-        keys[row], labels[row] = key, label
-        return replace(self, digests=keys, labels=labels)
+        labels = self.labels.copy()
+        labels[row] = label
+        return replace(self, labels=labels)
 
     def judged_rows(self) -> tuple[NDArray[np.int16], NDArray[np.int32]]:
         """Coordinates (j, c) and class numbers (j,) of the rows that the accuracy rests on."""
@@ -98,42 +111,34 @@ class Ledger:
         owner[self.places[held]] = self.labels[held]
         return self.coordinates[self.judged], owner[self.judged]
 
-    def same_rows(self, other: Ledger) -> int:
-        """How many examples both hold, counted with repetition."""
-        keys, mine = np.unique(self.digests, return_counts=True)
-        theirs_keys, theirs = np.unique(other.digests, return_counts=True)
-        _, at, other_at = np.intersect1d(keys, theirs_keys, True, return_indices=True)
-        return int(np.minimum(mine[at], theirs[other_at]).sum())
-
-    def merged(self, other: Ledger, base: Ledger | None) -> Ledger:
-        """The rows of both; those of ``base``, which both began with, once.
-
-        A row of the base that either has lost is in the result no more.
-        """
-        mine, theirs = self, other
-        if base is not None:
-            ours, others = _rows_by_key(self), _rows_by_key(other)
-            lost, double = [], []
-            for key in base.digests.tolist():
-                row = others.get(key, []).pop() if others.get(key) else None
-                own = ours.get(key, []).pop() if ours.get(key) else None
-                if row is not None:
-                    double.append(row)
-                elif own is not None:
-                    lost.append(own)
-            mine, theirs = self.without(lost), other.without(double)
-        shift = np.where(theirs.places >= 0, theirs.places + len(mine.coordinates), -1)
-        return Ledger(
-            np.concatenate((mine.digests, theirs.digests)),
-            np.concatenate((mine.labels, theirs.labels)),
-            np.concatenate((mine.places, shift.astype(np.int32))),
-            np.vstack((mine.coordinates, theirs.coordinates)),
-            np.concatenate((mine.judged, theirs.judged)),
+    def followed_by(self, other: Ledger) -> Ledger:
+        """The rows of both."""
+        shift = np.where(other.places >= 0, other.places + len(self.coordinates), -1)
+        return replace(
+            self,
+            texts=np.concatenate((self.texts, other.texts)),
+            labels=np.concatenate((self.labels, other.labels)),
+            places=np.concatenate((self.places, shift.astype(np.int32))),
+            coordinates=np.vstack((self.coordinates, other.coordinates)),
+            judged=np.concatenate((self.judged, other.judged)),
         )
 
+    def pairs(self) -> list[tuple[int, int]]:
+        """(text digest, class number) of every row."""
+        return list(zip(self.texts.tolist(), self.labels.tolist(), strict=True))
 
-def _rows_by_key(ledger: Ledger) -> dict[int, list[int]]:
-    rows: dict[int, list[int]] = {}
-    for row, key in enumerate(ledger.digests.tolist()):
-        rows.setdefault(key, []).append(row)
-    return rows
+
+def unmatched(
+    rows: Sequence[tuple[int, int]], others: Sequence[tuple[int, int]]
+) -> tuple[list[int], list[int]]:
+    """Positions left over on either side when equal pairs are matched one to one."""
+    waiting: dict[tuple[int, int], list[int]] = {}
+    for position, pair in enumerate(others):
+        waiting.setdefault(pair, []).append(position)
+    left = []
+    for position, pair in enumerate(rows):
+        if waiting.get(pair):
+            waiting[pair].pop()
+        else:
+            left.append(position)
+    return left, sorted(position for rest in waiting.values() for position in rest)

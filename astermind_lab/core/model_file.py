@@ -33,6 +33,8 @@ from astermind_lab.estimate import Estimate
 __all__ = ["FORMAT", "dump", "layer_digest", "load"]
 
 FORMAT = 1
+FEATURES = 1
+"""Changes whenever the same text gets other n-grams, and with it every model."""
 Tensors = dict[str, NDArray[Any]]
 
 _DTYPES = {
@@ -46,7 +48,8 @@ _DTYPES = {
     "hidden.bias": "float64",
     "hidden.weights": "float64",
     "ledger.coordinates": "int16",
-    "ledger.digests": "uint64",
+    "ledger.texts": "uint64",
+    "ledger.seen": "uint64",
     "ledger.judged": "bool",
     "ledger.labels": "int32",
     "ledger.places": "int32",
@@ -62,7 +65,7 @@ def dump(model: TextClassifier) -> bytes:
 
     tensors = _layer_tensors(model.layer)
     tensors["class_weights"] = model.class_weights
-    for name in ("digests", "labels", "places", "coordinates", "judged"):
+    for name in ("texts", "labels", "places", "coordinates", "judged", "seen"):
         tensors[f"ledger.{name}"] = getattr(model.ledger, name)
     if model.margin is None:
         size = len(model.readout.scatter)
@@ -75,6 +78,7 @@ def dump(model: TextClassifier) -> bytes:
     estimate = model.accuracy
     header = {
         "format": FORMAT,
+        "features": FEATURES,
         "config": model.config.to_dict(),
         "categories": list(model.categories),
         "encoder": isinstance(model.layer.coordinates, EncoderCoordinates),
@@ -82,15 +86,16 @@ def dump(model: TextClassifier) -> bytes:
         "calibration": asdict(model.calibration),
         "accuracy": estimate and estimate.to_dict(),
         "warnings": list(model.warnings),
-        "digest": _digest(tensors),
+        "judged_share": model.ledger.share,
     }
+    header["digest"] = seal(tensors, header)
     return save(tensors, {"astermind": json.dumps(header, ensure_ascii=True, allow_nan=False)})
 
 
 def load(data: bytes, encoder: Encoder | None = None) -> TextClassifier:
     """The model of ``dump``'s bytes. Raises ModelFileError for anything else."""
     tensors, header = _read(data)
-    if header.get("encoder") and encoder is None:
+    if header.get("encoder") is True and encoder is None:
         raise InvalidInput(
             "encoder", "this model was fitted with a text encoder; pass the same one to load it"
         )
@@ -98,13 +103,14 @@ def load(data: bytes, encoder: Encoder | None = None) -> TextClassifier:
         return _build(tensors, header, encoder)
     except ModelFileError:
         raise
-    except (InvalidInput, KeyError, TypeError, ValueError, IndexError) as error:
+    except (InvalidInput, LookupError, TypeError, ValueError, ArithmeticError) as error:
         raise ModelFileError(f"this model file does not fit together: {error}") from None
 
 
-def layer_digest(layer: Layer) -> str:
-    """SHA-256 over the fixed part of a model."""
-    return _digest(_layer_tensors(layer))
+def layer_digest(layer: Layer, config: ElmConfig) -> str:
+    """SHA-256 over all that leads from a text to its hidden row."""
+    fixed = {"activation": config.activation, "max_length": config.max_length}
+    return seal(_layer_tensors(layer), {"features": FEATURES, **fixed})
 
 
 def _layer_tensors(layer: Layer) -> Tensors:
@@ -121,8 +127,10 @@ def _layer_tensors(layer: Layer) -> Tensors:
     return tensors
 
 
-def _digest(tensors: Mapping[str, NDArray[Any]]) -> str:
-    total = hashlib.sha256()
+def seal(tensors: Mapping[str, NDArray[Any]], header: Mapping[str, Any]) -> str:
+    """SHA-256 over the tensors and the header, but for its digest."""
+    rest = {key: value for key, value in header.items() if key != "digest"}
+    total = hashlib.sha256(json.dumps(rest, sort_keys=True).encode())
     for name in sorted(tensors):
         tensor = np.ascontiguousarray(tensors[name])
         total.update(f"{name}:{tensor.dtype}:{tensor.shape};".encode())
@@ -152,7 +160,9 @@ def _read(data: bytes) -> tuple[Tensors, dict[str, Any]]:
             raise ModelFileError(f"tensor {name!r} of type {tensor.dtype} does not belong here")
         if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
             raise ModelFileError(f"tensor {name!r} holds NaN or infinity")
-    if _digest(tensors) != header.get("digest"):
+    if header.get("features") != FEATURES:
+        raise ModelFileError("the model reads texts as another version of the lab does; train anew")
+    if seal(tensors, header) != header.get("digest"):
         raise ModelFileError("the file is damaged: its digest does not match its content")
     return tensors, header
 
@@ -167,7 +177,7 @@ def _build(tensors: Tensors, header: dict[str, Any], encoder: Encoder | None) ->
     hidden = HiddenLayer(tensors["hidden.weights"], tensors["hidden.bias"], config.activation)
     layer = Layer(coordinates, hidden)
     units, width = len(hidden.bias), layer.width
-    rows, held = len(tensors["ledger.digests"]), len(tensors["ledger.judged"])
+    rows, held = len(tensors["ledger.texts"]), len(tensors["ledger.judged"])
     _shape(tensors, "hidden.weights", (coordinates.width, units))
     _shape(tensors, "class_weights", (classes,))
     _shape(tensors, "readout.beta", (width, classes))
@@ -182,7 +192,7 @@ def _build(tensors: Tensors, header: dict[str, Any], encoder: Encoder | None) ->
     positive = (calibration.slope, calibration.power, ridge)
     if not all(math.isfinite(x) for x in (*positive, calibration.offset)) or min(positive) <= 0:
         raise ModelFileError("calibration and ridge must be finite and above 0")
-    estimate = header["accuracy"] and Estimate(**header["accuracy"])
+    estimate = _estimate(header["accuracy"])
     return TextClassifier(
         config=config,
         categories=categories,
@@ -192,16 +202,28 @@ def _build(tensors: Tensors, header: dict[str, Any], encoder: Encoder | None) ->
         calibration=calibration,
         class_weights=tensors["class_weights"],
         ledger=Ledger(
-            tensors["ledger.digests"],
+            tensors["ledger.texts"],
             labels,
             places,
             tensors["ledger.coordinates"],
             tensors["ledger.judged"],
+            tensors["ledger.seen"],
+            float(header["judged_share"]),
         ),
         held_out=estimate if margin else None,
         warnings=tuple(header["warnings"]),
         _accuracy=None if margin else estimate,
     )
+
+
+def _estimate(written: dict[str, Any] | None) -> Estimate | None:
+    if written is None:
+        return None
+    correct = round(written["value"] * written["n"])
+    estimate = Estimate.proportion(correct, written["n"], written["method"])
+    if estimate.to_dict() != written:
+        raise ModelFileError("the accuracy in the header is not one")
+    return estimate
 
 
 def _coordinates(

@@ -16,18 +16,16 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from astermind_lab.core.blas import WORKERS
+from astermind_lab.core.config import most_ngrams
 from astermind_lab.core.coordinates import TextCoordinates, to_grid
 from astermind_lab.core.discriminants import Discriminants, SplitMatrix, fit
-from astermind_lab.core.features import Vocabulary, blocks, count_block
+from astermind_lab.core.features import Vocabulary, count_block, text_blocks
 
 __all__ = ["cross_fitted", "principal", "signs_of"]
 
 Numbers = NDArray[np.intp]
 Steps = NDArray[np.int16]
 Floats = NDArray[np.float32]
-
-MOST_WEIGHTS = 4_000_000
-"""Discriminant weights of a model; more classes leave room for fewer n-grams."""
 
 
 def signs_of(labels: Numbers, classes: int) -> NDArray[np.float64]:
@@ -46,7 +44,7 @@ def cross_fitted(
     Returns the coordinates for new texts, and the (n, c) grid steps of these. Two classes need
     one discriminant, else c is the number of classes.
     """
-    vocabulary, rows = _weighed(texts, max(20_000, MOST_WEIGHTS // classes), np.float32)
+    vocabulary, rows = _weighed(texts, most_ngrams(classes), np.float32)
     matrix = SplitMatrix(rows)
     signs = signs_of(labels, classes).astype(np.float32)
     if classes == 2:
@@ -107,7 +105,8 @@ def principal(texts: Sequence[str]) -> tuple[TextCoordinates, Steps]:
     the ridge over the n-grams themselves.
     Returns the coordinates for new texts, and the (n, c) grid steps of these, c ≤ n.
     """
-    vocabulary, (rows,) = _weighed(texts, 1 << 19, np.float64)
+    vocabulary, parts = _weighed(texts, 1 << 19, np.float64)
+    rows = sp.vstack(parts, format="csr")
     values, vectors = sl.eigh((rows @ rows.T).toarray())
     kept = values > 1e-6 * max(float(values[-1]), 1e-12)
     axes = np.asarray(rows.T @ (vectors[:, kept] / np.sqrt(values[kept])))
@@ -124,7 +123,7 @@ def _weighed(
 ) -> tuple[Vocabulary, list[sp.csr_matrix[Any]]]:
     """The vocabulary of the texts, and their rows in blocks."""
     with ThreadPoolExecutor(WORKERS) as pool:
-        counted = list(pool.map(count_block, [texts[part] for part in blocks(len(texts))]))
+        counted = list(pool.map(count_block, [texts[part] for part in text_blocks(texts)]))
         vocabulary = Vocabulary.learn(counted, most)
         rows = []
         while counted:  # counts go as rows come, or both would be in memory

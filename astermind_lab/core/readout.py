@@ -24,6 +24,10 @@ __all__ = ["RIDGE_PATH", "RidgeReadout", "press", "scatter_and_moments"]
 
 Array = NDArray[np.float64]
 
+_STEADY = 0.05
+"""An update divides by 1 + leverage; where that is smaller, or its inverse, digits would go."""
+_MOST_UPDATES = 1000
+
 RIDGE_PATH = 10.0 ** np.arange(-3.5, 0.6, 0.5)
 """The λ that leave-one-out chooses from, as shares of the mean variance of a hidden feature."""
 
@@ -72,6 +76,7 @@ class RidgeReadout:
     _beta: Array | None = field(default=None, repr=False)
     _inverse: Array | None = field(default=None, repr=False)
     _cholesky: Array | None = field(default=None, repr=False)
+    _updates: int = field(default=0, repr=False)
 
     @classmethod
     def empty(cls, width: int, classes: int, ridge: float = 1.0) -> RidgeReadout:
@@ -101,6 +106,15 @@ class RidgeReadout:
         self.scatter += scatter
         self.moments += moments
         self._changed()
+
+    def include(self, hidden: Array, labels: NDArray[np.intp], weights: Array) -> None:
+        """Add rows, or take them away by negative weights; solved anew when next needed.
+
+        hidden : (n, p) float64     labels : (n,) class numbers     weights : (n,) float64
+        """
+        onehot = np.zeros((len(labels), self.classes))
+        onehot[np.arange(len(labels)), labels] = weights
+        self.accumulate((hidden * weights[:, None]).T @ hidden, hidden.T @ onehot)
 
     def spread(self) -> float:
         """Mean over the hidden features of their scatter around the mean."""
@@ -136,15 +150,19 @@ class RidgeReadout:
         """
         if min(self.scatter[0, 0], self.scatter[0, 0] + weight) < 1e-6:
             # without any row the constant has no scatter, and its inverse no digits
-            self.scatter += weight * np.outer(hidden, hidden)
-            self.moments[:, label] += weight * hidden
-            self._changed()
+            self.include(hidden[None], np.array([label]), np.array([weight]))
             return
         target = np.full(self.classes, -1.0)
         target[label] = 1
         inverse, beta = self._inverted(), self.beta
         reach = sl.blas.dsymv(1.0, inverse, hidden, lower=1)
-        gain = weight / (1 + weight * (hidden @ reach))
+        turn = 1 + weight * float(hidden @ reach)
+        self._updates += 1
+        if not _STEADY < turn < 1 / _STEADY or self._updates > _MOST_UPDATES:
+            # a row that the solution hangs on: an update would lose digits, the sums do not
+            self.include(hidden[None], np.array([label]), np.array([weight]))
+            return
+        gain = weight / turn
         self._beta = beta + np.outer(gain * reach, target - hidden @ beta)
         self._inverse = sl.blas.dsyr(-gain, reach, lower=1, a=inverse, overwrite_a=1)
         self._cholesky = None
@@ -182,12 +200,15 @@ class RidgeReadout:
 
     def _changed(self) -> None:
         self._beta = self._inverse = self._cholesky = None
+        self._updates = 0
 
     def _inverted(self) -> Array:
         if self._inverse is None:
             inverse, info = sl.lapack.dpotri(self.factor(), lower=1)
             if info:
-                raise InvalidInput("ridge", f"λ = {self.ridge:.3g} is too small for an inverse")
+                raise InvalidInput(
+                    "config", f"ridge = {self.ridge:.3g} is too small for an inverse"
+                )
             self._inverse = np.asfortranarray(inverse)
         return self._inverse
 
@@ -202,7 +223,7 @@ def _factor(scatter: Array, ridge: float) -> Array:
         return np.asarray(sl.cholesky(penalised, lower=True, overwrite_a=True, check_finite=False))
     except np.linalg.LinAlgError:
         raise InvalidInput(
-            "ridge", f"λ = {ridge:.3g} is too small for these rows; leave it out or raise it"
+            "config", f"ridge = {ridge:.3g} is too small for these rows; leave it out or raise it"
         ) from None
 
 

@@ -28,7 +28,7 @@ from astermind_lab.core.coordinates import (
     cut,
     from_grid,
 )
-from astermind_lab.core.features import blocks
+from astermind_lab.core.features import blocks, text_blocks
 from astermind_lab.core.hidden import HiddenLayer
 from astermind_lab.core.ledger import Ledger, digests
 from astermind_lab.core.parts import MOST_JUDGED, Parts, deal, every, sample
@@ -69,8 +69,7 @@ def train(
     run = _Run(cut_texts, y, len(numbers), config, encoder, progress or (lambda share, phase: None))
     with single_threaded():
         model = run.margin() if config.readout == "margin" else run.ridge()
-    keys = digests(texts, labels)
-    ledger = Ledger(keys, y.astype(np.int32), *run.held)
+    ledger = run.ledger(digests(texts))
     return TextClassifier(
         config=config,
         categories=tuple(numbers),
@@ -113,7 +112,6 @@ class _Run:
         self.encoder, self.progress = encoder, progress
         self.characters = sum(map(len, texts))
         self.rng = np.random.default_rng(config.seed)
-        self.held: tuple[NDArray[np.int32], NDArray[np.int16], NDArray[np.bool_]]
 
     def ridge(self) -> _Fitted:
         parts = deal(self.y, self.rng, judge=self.encoder is None, characters=self.characters)
@@ -131,7 +129,7 @@ class _Run:
         model.calibration = Calibration.fit(scores, labels)
         correct = int((scores.argmax(1) == labels).sum())
         model.leave_one_out = Estimate.proportion(correct, len(labels), "leave-one-out")
-        self._hold(at, steps, judged)
+        self._hold(at, steps, judged, parts)
         self.progress(1.0, "done")
         return model
 
@@ -174,7 +172,7 @@ class _Run:
         ridge, _ = self._choose_ridge(model.readout, rows, self.y[judged], weights)
         model.readout = model.readout.with_ridge(ridge)
         model.margin = self._relax(model, parts, steps, at)
-        self._hold(at, steps, judged)
+        self._hold(at, steps, judged, parts)
         model.readout = RidgeReadout.empty(1, self.classes, ridge)  # nothing here is exact
         return model
 
@@ -258,7 +256,8 @@ class _Run:
             return work(layer.expand(fresh), self.y[rows])
 
         jobs = [partial(known, held[part]) for part in blocks(len(held))]
-        jobs += [partial(read, parts.others[part]) for part in blocks(len(parts.others))]
+        rest = [self.texts[i] for i in parts.others]
+        jobs += [partial(read, parts.others[part]) for part in text_blocks(rest)]
         with ThreadPoolExecutor(WORKERS) as pool:
             # a few at a time, or the results of all blocks would pile up
             for start in range(0, len(jobs), 2 * WORKERS):
@@ -295,10 +294,18 @@ class _Run:
                 best += step
         return float(RIDGE_PATH[best] * spread), found[best][1]
 
-    def _hold(self, at: Numbers, steps: NDArray[np.int16], judged: Numbers) -> None:
+    def _hold(self, at: Numbers, steps: NDArray[np.int16], judged: Numbers, parts: Parts) -> None:
         marks = np.zeros(len(steps), bool)
         marks[at[judged]] = True
-        self.held = at.astype(np.int32), steps, marks
+        labelled = self.encoder is None and len(parts.folds) > 1
+        self._held = at.astype(np.int32), steps, marks, parts.layer[: None if labelled else 0]
+        self._share = len(judged) / len(self.y) if len(parts.judged) else 1.0
+
+    def ledger(self, keys: NDArray[np.uint64]) -> Ledger:
+        """The ledger of all rows, whose texts have these digests."""
+        places, steps, marks, labelled = self._held
+        seen = np.unique(keys[labelled])
+        return Ledger(keys, self.y.astype(np.int32), places, steps, marks, seen, self._share)
 
 
 def _warnings(y: Numbers, categories: list[str]) -> tuple[str, ...]:

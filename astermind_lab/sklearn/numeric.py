@@ -16,7 +16,7 @@ from astermind_lab.core.blas import single_threaded
 from astermind_lab.core.calibration import Calibration
 from astermind_lab.core.features import blocks
 from astermind_lab.core.readout import RidgeReadout, scatter_and_moments
-from astermind_lab.errors import InsufficientData, InvalidInput, shown
+from astermind_lab.errors import InsufficientData, shown
 from astermind_lab.estimate import Estimate
 from astermind_lab.sklearn.inputs import (
     Classes,
@@ -226,12 +226,7 @@ class ELMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _verdict(self, readout: RidgeReadout, judged: Judged) -> Verdict:
         rows = self.layer_.expand(judged.points)
         ridge = None if self.ridge is None else float(self.ridge)
-        try:
-            return judge(readout, rows, judged.labels, judged.weights, self.class_weight_, ridge)
-        except np.linalg.LinAlgError:
-            raise InvalidInput(
-                "ridge", f"{ridge} is too small to solve for these data; None chooses one"
-            ) from None
+        return judge(readout, rows, judged.labels, judged.weights, self.class_weight_, ridge)
 
     def _sums(self, X: Any, numbers: Numbers, weights: Array) -> RidgeReadout:
         layer, weights = self.layer_, weights * self.class_weight_[numbers]

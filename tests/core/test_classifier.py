@@ -20,8 +20,8 @@ def model() -> TextClassifier:
 
 def entered(model: TextClassifier, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """The hidden rows and class numbers of all examples, as they entered the sums."""
-    pairs = [model._row(row, text) for row, text in enumerate(texts)]
-    return np.array([hidden for hidden, _ in pairs]), np.array([label for _, label in pairs])
+    rows = model.layer.expand(model._steps(range(len(texts)), texts))
+    return rows, model.ledger.labels.astype(np.intp)
 
 
 def refit(model: TextClassifier, hidden: np.ndarray, labels: np.ndarray) -> RidgeReadout:
@@ -129,12 +129,77 @@ def test_models_that_began_as_one_merge_to_the_model_of_all_examples(model: Text
     merged = left.merge(right, base=model)
     assert merged.categories == both.categories and merged.class_counts == both.class_counts
     assert np.abs(merged.readout.beta - both.readout.beta).max() < 1e-8
-    assert sorted(merged.ledger.digests.tolist()) == sorted(both.ledger.digests.tolist())
+    assert sorted(merged.ledger.pairs()) == sorted(both.ledger.pairs())
     with pytest.raises(InvalidInput, match="base"):
         left.merge(right)
     stranger = TextClassifier.fit(TEXTS, LABELS, ElmConfig(hidden_units=64, seed=1))
     with pytest.raises(InvalidInput, match="hidden layer"):
         left.merge(stranger)
+
+
+def test_merging_follows_one_ledger_whatever_both_sides_did(model: TextClassifier) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(6):
+        sides = [model.copy(), model.copy()]
+        for side in sides:
+            some = rng.choice(40, 12, replace=False).tolist()  # often the same for both
+            side.forget([TEXTS[i] for i in some[:4]], [LABELS[i] for i in some[:4]])
+            for i in some[4:8]:
+                side.relabel(TEXTS[i], LABELS[i], list(TOPICS)[rng.integers(4)])
+            again = [TEXTS[i] for i in some[:2]], [LABELS[i] for i in some[:2]]
+            side.add(*again)
+            side.add([f"new {rng.integers(9)}"], ["a label of one side"])
+        merged = sides[0].merge(sides[1], base=model)
+        rows = merged.layer.expand(merged._steps(range(len(merged.ledger)), []))
+        fresh = refit(merged, rows, merged.ledger.labels.astype(np.intp))
+        assert np.abs(fresh.beta - merged.readout.beta).max() < 1e-8
+    twice = [model.copy(), model.copy()]
+    for side in twice:
+        side.forget(TEXTS[:3], LABELS[:3])
+    merged = twice[0].merge(twice[1], base=model)
+    assert np.abs(merged.readout.beta - twice[0].readout.beta).max() < 1e-8
+
+
+def test_layers_that_differ_in_their_activation_do_not_merge() -> None:
+    relu, tanh = (
+        TextClassifier.fit(TEXTS, LABELS, ElmConfig(hidden_units=64, activation=name))
+        for name in ("relu", "tanh")
+    )
+    with pytest.raises(InvalidInput, match="hidden layer"):
+        relu.merge(tanh.without_examples())
+
+
+@pytest.mark.parametrize("count", [10, 20, 40, 80])
+def test_changes_of_little_data_are_as_exact(count: int) -> None:
+    texts, labels = corpus(count, seed=2)
+    model = TextClassifier.fit(texts, labels, ElmConfig(hidden_units=64))
+    more, their = corpus(10, seed=5)
+    for text, label in zip(more, their, strict=True):
+        model.add([text], [label])
+    for text, label in zip(texts[: count // 3], labels[: count // 3], strict=True):
+        model.forget([text], [label])
+    hidden, numbers = entered(model, texts[count // 3 :] + more)
+    fresh = refit(model, hidden, numbers)
+    assert np.abs(fresh.scores(hidden) - model.readout.scores(hidden)).max() < 1e-8
+
+
+def test_texts_that_made_the_layer_do_not_judge_when_they_come_back() -> None:
+    texts, _ = corpus(2000)
+    labels = [f"{k}" for k in np.random.default_rng(3).integers(4, size=2000)]
+    model = TextClassifier.fit(texts, labels, SMALL)
+    blank = model.without_examples()
+    blank.add(texts, labels)
+    model.forget(texts[:1500], labels[:1500])
+    model.add(texts[:1500], labels[:1500])
+    for changed in (blank, model):
+        assert changed.accuracy.n > 50 and changed.accuracy.low < 0.3
+
+
+def test_many_equal_examples_are_forgotten_at_once(model: TextClassifier) -> None:
+    changed = model.copy()
+    changed.add(["the same"] * 3000, ["music"] * 3000)
+    changed.forget(["the same"] * 3000, ["music"] * 3000)
+    assert np.abs(changed.scores(TEXTS[:50]) - model.scores(TEXTS[:50])).max() < 1e-8
 
 
 def test_models_of_an_empty_start_merge_without_a_base(model: TextClassifier) -> None:

@@ -6,7 +6,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save
 
 from astermind_lab.core import ElmConfig, TextClassifier
-from astermind_lab.core.model_file import _digest
+from astermind_lab.core.model_file import seal as seal_of
 from astermind_lab.errors import ModelFileError
 from tests.core.corpus import corpus
 
@@ -28,7 +28,7 @@ def parts(data: bytes) -> tuple[dict, dict]:
 
 def assemble(tensors: dict, header: dict, seal: bool = True) -> bytes:
     if seal:
-        header = {**header, "digest": _digest(tensors)}
+        header = {**header, "digest": seal_of(tensors, header)}
     return save(tensors, {"astermind": json.dumps(header)})
 
 

@@ -254,7 +254,7 @@ def test_parameter_search_with_numpy_numbers() -> None:
         ({"hidden": "deep"}, "hidden must be one of random, constrained"),
         ({"weight_init": "zeros"}, "weight_init must be one of"),
         ({"ridge": -1.0}, "ridge must be a number above 0"),
-        ({"ridge": 1e-300}, "ridge: 1e-300 is too small"),
+        ({"ridge": 1e-300}, "ridge = 1e-300 is too small"),
         ({"balance": 2}, "balance must be a number from 0 to 1"),
         ({"dropout": 1}, "dropout must be a number from 0 to below 1"),
         ({"random_state": -1}, "seed must be"),
