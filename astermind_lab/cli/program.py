@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -155,6 +156,9 @@ def _progress(tool: Tool) -> Iterator[Progress | None]:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the program; exit code 0, or 2 for what the user can mend, or 1 for a fault of ours."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # one that cannot show a sign shows "?" for it
+            stream.reconfigure(errors="replace")
     sys.exit(_outcome(lambda: cli.main(arguments, prog_name="astermind", standalone_mode=False)))
 
 

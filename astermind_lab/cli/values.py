@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -17,6 +19,8 @@ from astermind_lab.tools import Argument
 __all__ = ["Kind", "kind_of", "option_for", "read_value"]
 
 Kind = Literal["text", "whole", "number", "flag", "list", "json"]
+
+_LONGEST_FIELD = 2**31 - 1
 
 _HINTS: Mapping[Kind, str] = {
     "list": "Repeat it for several, or give @FILE or - for standard input.",
@@ -85,9 +89,13 @@ def read_value(argument: Argument, value: Any) -> Any:
 def _list(written: str, argument: str) -> list[Any]:
     if written == "-" or (written.startswith("@") and len(written) > 1):
         content = _content(written, argument)
-        lines = [line for line in content.splitlines() if line.strip()]
+        lines = [line for line in map(_unended, content.split("\n")) if line.strip()]
         return _json_list(content) or lines
     return _json_list(written) or [written]
+
+
+def _unended(line: str) -> str:
+    return line.removesuffix("\r")
 
 
 def _json_list(text: str) -> list[Any] | None:
@@ -105,7 +113,7 @@ def _loaded(written: str, argument: str) -> Any:
         return _parse(written, argument, "the value")
     content = _content(written, argument)
     if written.endswith(".jsonl"):
-        lines = enumerate(content.splitlines(), start=1)
+        lines = enumerate(content.split("\n"), start=1)
         return [_parse(line, argument, f"line {n}") for n, line in lines if line.strip()]
     if written.endswith(".csv"):
         return _rows(content, argument)
@@ -128,9 +136,20 @@ def _refuse_constant(name: str) -> None:
 
 def _rows(content: str, argument: str) -> Sequence[Mapping[str, Any]]:
     try:
-        return list(csv.DictReader(content.splitlines(keepends=True), strict=True))
+        with _long_fields():
+            return list(csv.DictReader(StringIO(content, newline=""), strict=True))
     except csv.Error as error:
         raise InvalidInput(argument, f"the file is not CSV: {error}") from None
+
+
+@contextmanager
+def _long_fields() -> Iterator[None]:
+    """Let CSV hold fields of any length, for as long as this lasts."""
+    before = csv.field_size_limit(_LONGEST_FIELD)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 def _content(written: str, argument: str) -> str:

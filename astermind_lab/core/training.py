@@ -45,6 +45,7 @@ T = TypeVar("T")
 
 HELD_OUT_SHARE, MOST_HELD_OUT = 0.1, 4000
 MARGIN_STEPS = 5
+CHOOSING_ROWS = 1000  # choose λ; more would not choose otherwise
 
 
 def train(
@@ -270,29 +271,35 @@ class _Run:
 
         The error falls and rises once along the path, so it is walked downhill from its middle.
         """
+        if self.config.ridge is not None:
+            ridge = self.config.ridge
+        else:
+            some = slice(None, None, -(-len(rows) // CHOOSING_ROWS))
+            ridge = self._walk_the_path(readout, rows[some], labels[some], weights[some])
+        return ridge, readout.with_ridge(ridge).leave_one_out(rows, labels, weights)
+
+    def _walk_the_path(
+        self, readout: RidgeReadout, rows: Array, labels: Numbers, weights: Array
+    ) -> float:
         spread = readout.spread()
         signs = signs_of(labels, self.classes)
-        found: dict[int, tuple[float, Array]] = {}
+        found: dict[int, float] = {}
 
         def error(place: int) -> float:
             if place not in found:
-                scores = readout.with_ridge(RIDGE_PATH[place] * spread).leave_one_out(
-                    rows, labels, weights
-                )
+                trial = readout.with_ridge(RIDGE_PATH[place] * spread)
+                scores = trial.leave_one_out(rows, labels, weights)
                 loss = (weights[:, None] * (signs - scores) ** 2).sum() / weights.sum()
-                found[place] = float(loss), scores
-            return found[place][0]
+                found[place] = float(loss)
+            return found[place]
 
-        if self.config.ridge is not None:
-            fixed = readout.with_ridge(self.config.ridge)
-            return self.config.ridge, fixed.leave_one_out(rows, labels, weights)
         best = len(RIDGE_PATH) // 2 - 1
         with ThreadPoolExecutor(WORKERS) as pool:
             list(pool.map(error, (best - 1, best, best + 1)))
         for step in (-1, 1):
             while 0 <= best + step < len(RIDGE_PATH) and error(best + step) < error(best):
                 best += step
-        return float(RIDGE_PATH[best] * spread), found[best][1]
+        return float(RIDGE_PATH[best] * spread)
 
     def _hold(self, at: Numbers, steps: NDArray[np.int16], judged: Numbers, parts: Parts) -> None:
         marks = np.zeros(len(steps), bool)

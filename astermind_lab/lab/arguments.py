@@ -43,6 +43,7 @@ LONGEST_LABEL = 1_000
 LONGEST_TEXT = 10_000_000
 LARGEST_METADATA = 1_000_000
 DEEPEST_METADATA = 32
+_LONGEST_PLACE = 120
 
 T = TypeVar("T")
 
@@ -120,7 +121,9 @@ def optional(check: Callable[[object, str], T], value: object, argument: str) ->
 
 def description(value: object, argument: str) -> str:
     """Free text that may be empty."""
-    return "" if value is None or value == "" else text(value, argument, LARGEST_METADATA)
+    if value is None or (isinstance(value, str) and not value):
+        return ""
+    return text(value, argument, LARGEST_METADATA)
 
 
 def sequence(value: object, argument: str, of_what: str) -> list[Any]:
@@ -273,6 +276,8 @@ def plain_mapping(value: object, argument: str) -> dict[str, Any]:
 
 
 def _plain(value: object, argument: str, where: str, depth: int) -> Any:
+    if len(where) > _LONGEST_PLACE:
+        where = where[: _LONGEST_PLACE - 1] + "…"
     if depth == 0:
         raise InvalidInput(argument, f"is nested more than {DEEPEST_METADATA} levels deep")
     if value is None or isinstance(value, bool):

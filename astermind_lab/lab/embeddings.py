@@ -18,6 +18,7 @@ from astermind_lab.results import (
 from astermind_lab.tools import Wire, tool
 
 if TYPE_CHECKING:
+    from astermind_lab.lab.live import LiveModel
     from astermind_lab.lab.session import Session
 
 __all__ = ["list_collections", "search_similar", "store_embeddings"]
@@ -40,6 +41,14 @@ class _Item:
     text: str
     metadata: dict[str, Any]
     embedding: list[float] | None
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """A model that embedded something, and the digest of the layer it did it with."""
+
+    model_id: str
+    layer: str
 
 
 _KEYS = ("id", "item_id", "text", "metadata", "embedding")
@@ -66,9 +75,9 @@ def store_embeddings(
     read = [_item(item, row) for row, item in enumerate(check.sequence(items, "items", "objects"))]
     if not read:
         raise InvalidInput("items", "is empty; give at least one item")
-    vectors = _vectors(lab, read, model_id)
+    vectors, maker = _vectors(lab, read, model_id)
     return StoredEmbeddings(
-        collection_name=collection, stored_count=_add(lab, collection, read, vectors)
+        collection_name=collection, stored_count=_add(lab, collection, read, vectors, maker)
     )
 
 
@@ -90,31 +99,39 @@ def _item(item: object, row: int) -> _Item:
         raise InvalidInput("items", f"item {row}: {error}") from None
 
 
-def _vectors(lab: Session, items: Sequence[_Item], model_id: str | None) -> list[Sequence[float]]:
-    """The embedding of each item: its own, or the model's."""
+def _vectors(
+    lab: Session, items: Sequence[_Item], model_id: str | None
+) -> tuple[list[Sequence[float]], _Maker | None]:
+    """The embedding of each item, its own or the model's, and the model if it made any."""
     missing = [row for row, item in enumerate(items) if item.embedding is None]
     if missing and model_id is None:
         raise InvalidInput(
             "items", f"item {missing[0]}: has no embedding; give one, or a model_id that embeds it"
         )
+    maker: _Maker | None = None
     vectors: list[Sequence[float]] = [item.embedding or [] for item in items]
     if missing and model_id is not None:
-        made = _embed(lab, model_id, [items[row].text for row in missing])
+        made, maker = _embed(lab, model_id, [items[row].text for row in missing])
         for row, vector in zip(missing, made, strict=True):
             vectors[row] = vector
-    return vectors
+    return vectors, maker
 
 
-def _embed(lab: Session, model_id: str, texts: Sequence[str]) -> list[list[float]]:
+def _embed(lab: Session, model_id: str, texts: Sequence[str]) -> tuple[list[list[float]], _Maker]:
     model = lab.find(model_id)
     with model.guard.reading():
         made: list[list[float]] = model.classifier.embed(texts).tolist()
+        maker = _Maker(model_id, model.classifier.layer_digest)
     model.last_used = lab.clock.now()
-    return made
+    return made, maker
 
 
 def _add(
-    lab: Session, collection: str, items: Sequence[_Item], vectors: Sequence[Sequence[float]]
+    lab: Session,
+    collection: str,
+    items: Sequence[_Item],
+    vectors: Sequence[Sequence[float]],
+    maker: _Maker | None,
 ) -> int:
     from astermind_lab.persistence import EmbeddingItem
 
@@ -123,7 +140,9 @@ def _add(
         for item, vector in zip(items, vectors, strict=True)
     ]
     with check.renamed(embedding="items"):
-        return lab.store.embeddings.add(collection, rows)
+        if maker is None:
+            return lab.store.embeddings.add(collection, rows)
+        return lab.store.embeddings.add(collection, rows, maker.model_id, maker.layer)
 
 
 @tool()
@@ -140,7 +159,9 @@ def search_similar(
 
     Ask with query_embedding, or with query_text and the model_id that embeds it.
 
-    collection_name : the collection; may be left out with model_id where only one can be meant
+    collection_name : the collection; may be left out where only one can be meant: with model_id,
+        the one of its name or one that it, as it is now, embedded; without, one of vectors of this
+        length
     query_embedding : the vector to compare with
     model_id : the model that embeds query_text
     query_text : the text to compare with
@@ -152,8 +173,9 @@ def search_similar(
     model_id = check.optional(check.identifier, model_id, "model_id")
     top_k = check.whole_number(top_k, "top_k", 1, 100)
     wanted = check.plain_mapping(filters, "filters")
-    vector = _query(lab, query_embedding, query_text, model_id)
-    collection = collection or _meant(lab, model_id, len(vector))
+    vector, maker = _query(lab, query_embedding, query_text, model_id)
+    if collection is None:
+        collection = _of_length(lab, len(vector)) if maker is None else _of_maker(lab, maker)
     with (
         check.blaming("collection_name"),
         check.renamed(embedding="query_embedding", vector="query_embedding"),
@@ -168,32 +190,60 @@ def search_similar(
     return SimilarItems(collection_name=collection, results=results, total_results=len(results))
 
 
-def _query(lab: Session, embedding: object, text: object, model_id: str | None) -> list[float]:
+def _query(
+    lab: Session, embedding: object, text: object, model_id: str | None
+) -> tuple[list[float], _Maker | None]:
     if embedding is not None and text is not None:
         raise InvalidInput("query_text", "was given beside query_embedding; give one of them")
     if embedding is not None:
-        return check.vector(embedding, "query_embedding")
+        vector = check.vector(embedding, "query_embedding")
+        return vector, None if model_id is None else _maker(lab.find(model_id))
     if text is None:
         raise InvalidInput("query_text", "is needed, with model_id; or give query_embedding")
     query = check.text(text, "query_text")
     if model_id is None:
         raise InvalidInput("model_id", "is needed to embed query_text")
-    return _embed(lab, model_id, [query])[0]
+    [vector], maker = _embed(lab, model_id, [query])
+    return vector, maker
 
 
-def _meant(lab: Session, model_id: str | None, dimension: int) -> str:
-    """The collection a query without a name can only mean."""
+def _maker(model: LiveModel) -> _Maker:
+    with model.guard.reading():
+        return _Maker(model.model_id, model.classifier.layer_digest)
+
+
+def _of_length(lab: Session, dimension: int) -> str:
+    """The collection that a vector alone can only mean."""
     collections = lab.store.embeddings.collections()
-    if model_id in collections:
-        return str(model_id)
     fitting = [name for name, (size, _) in collections.items() if size == dimension]
-    if len(fitting) == 1:
-        return fitting[0]
     if not fitting:
         raise NotFound(
             f"collection_name: no collection holds vectors of {dimension:,} numbers; "
             "store_embeddings makes one"
         )
+    return _only_one(fitting)
+
+
+def _of_maker(lab: Session, maker: _Maker) -> str:
+    """The collection that a query by a model can only mean."""
+    made = lab.store.embeddings.embedded_by()
+    if maker.model_id in lab.store.embeddings.collections():
+        named = made.get(maker.model_id)
+        if named is None or named[1] == maker.layer:
+            return maker.model_id
+    alike = [name for name, (_, layer) in made.items() if layer == maker.layer]
+    own = [name for name in alike if made[name][0] == maker.model_id]
+    if not alike:
+        raise NotFound(
+            f"collection_name: no collection was embedded by {shown(maker.model_id)} as it is now; "
+            "name the collection, or make one with store_embeddings"
+        )
+    return _only_one(own or alike)
+
+
+def _only_one(fitting: Sequence[str]) -> str:
+    if len(fitting) == 1:
+        return fitting[0]
     raise InvalidInput(
         "collection_name", f"is needed, because several fit: {', '.join(map(shown, fitting[:10]))}"
     )

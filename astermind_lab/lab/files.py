@@ -48,6 +48,7 @@ _DAMAGED = (
     RecursionError,
     EOFError,
     NotImplementedError,
+    RuntimeError,
 )
 
 FilePath = Annotated[str | os.PathLike[str], Wire(str)]
@@ -143,7 +144,7 @@ def import_model(
     path : the file to read
     model_id : the name the model gets; without one the name it had
     overwrite : add to a model of that name that is stored: versions that are equal are passed over,
-        one that differs is refused
+        or restored if they are deleted; one that differs is refused
     Every version is stored whole; if the store fails between two of them, the same call with
     overwrite goes on.
 
@@ -161,14 +162,18 @@ def import_model(
             "another model_id"
         )
     new, skipped = _not_there_yet(name, content, there)
+    _check_names(lab, name, content, there)
     for version in new:
         _store(lab, name, version)
+    back = [one for one in skipped if there[one].status == "deleted"]
+    for one in back:
+        lab.store.models.restore(name, one)
     for alias, target in content.aliases.items():
         lab.store.models.set_alias(name, alias, target)
     return ImportedModel(
         model_id=name,
-        versions=[version.about["version"] for version in new],
-        skipped=skipped,
+        versions=[version.about["version"] for version in new] + back,
+        skipped=[one for one in skipped if one not in back],
         aliases=content.aliases,
     )
 
@@ -187,15 +192,17 @@ class _Content:
 
 
 def _read(path: Path) -> _Content:
-    if not path.is_file():
-        raise InvalidInput("path", f"there is no file {shown(str(path), 200)}")
     try:
+        if not path.is_file():
+            raise InvalidInput("path", f"there is no file {shown(str(path), 200)}")
         with zipfile.ZipFile(path) as archive:
             return _content(archive, path.stat().st_size)
     except OSError as error:
         raise InvalidInput("path", f"cannot read {shown(str(path), 200)}: {error}") from None
     except _DAMAGED as error:
         if isinstance(error, InvalidInput):
+            if error.argument == "path":
+                raise
             reason = str(error)
         elif isinstance(error, KeyError):
             reason = f"{error.args[0]} is missing"
@@ -274,6 +281,20 @@ def _not_there_yet(
                 "give another model_id"
             )
     return new, skipped
+
+
+def _check_names(
+    lab: Session, model_id: str, content: _Content, there: Mapping[str, ModelVersion]
+) -> None:
+    """Refuse, before anything is stored, a name that would be a version and an alias."""
+    versions = {version.about["version"] for version in content.versions}
+    aliases = set(lab.store.models.aliases(model_id))
+    both = sorted((versions | set(there)) & set(content.aliases) | versions & aliases)
+    if both:
+        raise AlreadyExists(
+            f"path: {shown(both[0])} would be a version and an alias of {shown(model_id)}; "
+            "give another model_id, or delete the alias"
+        )
 
 
 def _store(lab: Session, model_id: str, version: _Version) -> None:

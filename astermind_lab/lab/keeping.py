@@ -32,7 +32,7 @@ class About:
 
 
 def check_free(lab: Session, model_id: str, version: str | None) -> None:
-    """Refuse a version that is taken, also by a deleted one; None will be named later.
+    """Refuse a name that a version, also a deleted one, or an alias has; None is named later.
 
     To ask before the work saves the work; the store sees to it that only one gets the name.
     """
@@ -45,6 +45,12 @@ def check_free(lab: Session, model_id: str, version: str | None) -> None:
         raise AlreadyExists(
             f"version: {shown(version)} of model {shown(model_id)} is already stored{deleted}; "
             "versions never change, so choose another name"
+        )
+    target = lab.store.models.aliases(model_id).get(version)
+    if target is not None:
+        raise AlreadyExists(
+            f"version: {shown(version)} is an alias of {shown(model_id)}, for version "
+            f"{shown(target)}; choose another name"
         )
 
 

@@ -27,6 +27,7 @@ class LiveModel:
 
     version : the stored version it is equal to, None if there is none
     guard : held for reading to predict, for writing to change the classifier
+    changing : held for the whole of a change, also while its outcome is stored; taken before guard
     revision : counts the changes
     """
 
@@ -42,6 +43,7 @@ class LiveModel:
     train_ms: float | None = None
     revision: int = 0
     guard: ReadWriteLock = field(default_factory=ReadWriteLock)
+    changing: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def persisted(self) -> bool:

@@ -48,6 +48,7 @@ class ReadWriteLock:
                 self._changed.wait_for(lambda: not self._writing and not self._readers)
             finally:
                 self._writers_waiting -= 1
+                self._changed.notify_all()  # if the wait was cut short, readers may go on
             self._writing = True
         try:
             yield

@@ -51,9 +51,9 @@ def write_whole(path: Path, write: Callable[[BinaryIO], None], argument: str) ->
 
     Raises InvalidInput if the folder is missing or cannot be written to.
     """
-    if path.is_dir():
-        raise InvalidInput(argument, f"{shown(str(path), 200)} is a folder; name a file in it")
     try:
+        if path.is_dir():
+            raise InvalidInput(argument, f"{shown(str(path), 200)} is a folder; name a file in it")
         handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}-", dir=path.parent)
     except OSError as error:
         raise InvalidInput(argument, _why(path, error)) from None

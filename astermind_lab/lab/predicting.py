@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["generate_embedding", "predict", "predict_many"]
 
 _CHUNK = 16_384
-_NOT_KEPT = "ground_truth was not kept, because log_prediction is false"
+_NOT_KEPT = "ground_truth was not kept, because the prediction was not logged"
 
 
 @tool()
@@ -39,7 +39,8 @@ def predict(
     text : the text to label
     top_k : how many labels to return, 1 to 100
     log_prediction : write the prediction to the log; without it the setting
-        monitoring.log_predictions decides, or true if ground_truth is given
+        monitoring.log_predictions decides, or true if ground_truth is given; with
+        monitoring.enabled=false only an explicit true writes
     ground_truth : the right label, where it is known; kept with the logged prediction
     version : a stored version or an alias; without one the model in memory, else the latest version
     Raises InvalidInput, NotFound.
@@ -122,7 +123,8 @@ def predict_many(
 
 def _logs(lab: Session, asked: object, has_truth: bool) -> bool:
     if asked is None:
-        return has_truth or lab.settings.monitoring.log_predictions
+        monitoring = lab.settings.monitoring
+        return monitoring.enabled and (has_truth or monitoring.log_predictions)
     return check.flag(asked, "log_prediction")
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from astermind_lab.errors import InvalidInput, shown
+from astermind_lab.errors import AlreadyExists, InvalidInput, shown
 from astermind_lab.lab import arguments as check
 from astermind_lab.lab.arguments import ExampleData
 from astermind_lab.lab.keeping import check_free, keep, leave_one_out
 from astermind_lab.lab.live import LiveModel
+from astermind_lab.lab.locks import ReadWriteLock
 from astermind_lab.results import Receipt, UpdatedModel
 from astermind_lab.tools import tool
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from astermind_lab.lab.session import Session
 
 __all__ = ["add_examples", "forget_examples", "merge_models", "relabel_example"]
+
+_MOST_TRIES = 20
 
 
 @tool(slow=True)
@@ -149,10 +153,9 @@ def merge_models(
         merged = _merged([lab.find(source).copy() for source in sources], began_as)
         update_ms = 1000 * (lab.clock.monotonic() - start)
         live = LiveModel(how.model_id, merged, lab.clock.now(), description=about)
-        if how.persist:
-            keep(lab, live, how.version)
+        stored = keep(lab, live, how.version) if how.persist else None
         lab.live.put(live)
-    return _updated(live, merged.n_examples, update_ms)
+    return _updated(live, merged.n_examples, update_ms, stored.version if stored else None)
 
 
 def _merged(models: Sequence[TextClassifier], base: TextClassifier | None) -> TextClassifier:
@@ -193,28 +196,77 @@ def _update(
     receipt: Receipt | None = None,
     blame: str = "examples",
 ) -> UpdatedModel:
-    """Change a model in memory while nobody reads it, and store it if asked to."""
+    """Change the model in memory; with persist, only if the outcome could be stored."""
     check_free(lab, how.model_id, how.version)
-    live = lab.find(how.model_id)
+    apply = _stored if how.persist else _in_place
+
+    def told(model: TextClassifier) -> None:
+        renamed = check.renamed(texts=blame, labels=blame, readout="model_id")
+        with check.blaming(blame), renamed:
+            change(model)
+
+    for _ in range(_MOST_TRIES):
+        live = lab.find(how.model_id)
+        with live.changing:
+            done = apply(lab, live, told, how.version)
+        if done is not None:
+            update_ms, version = done
+            return _updated(live, n, update_ms, version, receipt, how.measure)
+    raise AlreadyExists(
+        f"model_id: {shown(how.model_id)} was replaced {_MOST_TRIES} times while this call waited "
+        "for it; nothing was changed, try again"
+    )
+
+
+def _in_place(
+    lab: Session, live: LiveModel, change: Callable[[TextClassifier], None], _: str | None
+) -> tuple[float, None] | None:
+    """Change the model while nobody reads it; returns how long it took, in ms.
+
+    None if another model has taken its place.
+    """
     start = lab.clock.monotonic()
-    with (
-        live.guard.writing(),
-        check.blaming(blame),
-        check.renamed(texts=blame, labels=blame, readout="model_id"),
-    ):
+    with live.guard.writing():
+        if lab.live.get(live.model_id) is not live:
+            return None
         change(live.classifier)
         live.revision += 1
         live.version = None
+    return 1000 * (lab.clock.monotonic() - start), None
+
+
+def _stored(
+    lab: Session, live: LiveModel, change: Callable[[TextClassifier], None], version: str | None
+) -> tuple[float, str] | None:
+    """Change a copy, store it, then let it take the model's place; returns ms and the version.
+
+    None if another model has taken its place before.
+    """
+    if lab.live.get(live.model_id) is not live:
+        return None
+    start = lab.clock.monotonic()
+    changed = replace(
+        live,
+        classifier=live.copy(),
+        version=None,
+        guard=ReadWriteLock(),
+        changing=threading.Lock(),
+    )
+    change(changed.classifier)
     update_ms = 1000 * (lab.clock.monotonic() - start)
-    if how.persist:
-        keep(lab, live, how.version)
-    return _updated(live, n, update_ms, receipt, how.measure)
+    stored = keep(lab, changed, version)
+    with live.guard.writing():
+        live.classifier = changed.classifier
+        live.revision += 1
+        live.version = stored.version
+    return update_ms, stored.version
 
 
 def _updated(
     live: LiveModel,
     changed: int,
     update_ms: float,
+    version: str | None,
     receipt: Receipt | None = None,
     measure: bool = True,
 ) -> UpdatedModel:
@@ -230,8 +282,8 @@ def _updated(
             update_ms=update_ms,
             warnings=classifier.warnings,
             receipt=receipt,
-            persisted=live.persisted,
-            version=live.version,
+            persisted=version is not None,
+            version=version,
         )
 
 

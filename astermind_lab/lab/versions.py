@@ -56,7 +56,7 @@ def store_model_persistent(
     metadata : any plain data to keep with it
     dataset_id : the data set it was trained on
     description : what the version is for
-    Raises InvalidInput, NotFound, AlreadyExists if the version is taken.
+    Raises InvalidInput, NotFound, AlreadyExists if a version or an alias has the name.
     """
     model_id = check.identifier(model_id, "model_id")
     version = check.identifier(version, "version")
@@ -151,7 +151,7 @@ def set_alias(lab: Session, model_id: str, alias: str, version: str) -> AliasCha
     model_id : the model
     alias : the name
     version : the version it points at from now on, or an alias of it
-    Raises InvalidInput, NotFound.
+    Raises InvalidInput, also for an alias that is the name of a version; NotFound.
     """
     model_id = check.identifier(model_id, "model_id")
     alias = check.identifier(alias, "alias")
@@ -225,8 +225,17 @@ def delete_version(lab: Session, model_id: str, version: str) -> VersionChange:
     version = check.identifier(version, "version")
     with check.blaming("version"):
         lab.store.models.delete(model_id, version)
+    _no_longer_stored(lab, model_id, version)
     message = f"Deleted version {shown(version)} of {shown(model_id)}; it can be restored."
     return VersionChange(model_id=model_id, version=version, message=message)
+
+
+def _no_longer_stored(lab: Session, model_id: str, version: str) -> None:
+    live = lab.live.get(model_id)
+    if live is not None:
+        with live.guard.writing():
+            if live.version == version:
+                live.version = None
 
 
 @tool()

@@ -54,6 +54,11 @@ _STILL_THERE = """
 IF (SELECT VALUE items FROM ONLY $collection) != $items { THROW 'the collection was deleted' };
 """
 
+_EMBEDDED_BY = """
+UPDATE $collection SET model_id = $model_id, layer = $layer
+    WHERE layer != $layer OR model_id != $model_id RETURN NONE;
+"""
+
 _NEAREST = "SELECT id, text, metadata, vector FROM {items} WHERE vector <|{k},{breadth}|> $query"
 _SCORED = (
     "SELECT id, text, metadata, vector::similarity::cosine(vector, $query) AS similarity "
@@ -68,9 +73,17 @@ class EmbeddingRepository:
         self._connection = connection
         self._clock = clock
 
-    def add(self, collection: str, items: Iterable[EmbeddingItem]) -> int:
+    def add(
+        self,
+        collection: str,
+        items: Iterable[EmbeddingItem],
+        model_id: str | None = None,
+        layer: str | None = None,
+    ) -> int:
         """Store items, all of them or none; an item_id that is there already is replaced.
 
+        model_id, layer : the model that made the vectors and the digest of its layer; kept with the
+            collection
         The first call sets the dimension of the collection. Returns the number of items stored.
         Raises InvalidInput by the item's field, and for more numbers than fit in one call.
         """
@@ -90,10 +103,13 @@ class EmbeddingRepository:
             "metadata = $input.metadata, vector = $input.vector RETURN NONE;"
             for name in chunks
         )
+        noted = _EMBEDDED_BY if layer is not None else ""
         self._connection.write(
-            f"BEGIN TRANSACTION;\n{_STILL_THERE}\n{inserts}\nCOMMIT TRANSACTION;",
+            f"BEGIN TRANSACTION;\n{_STILL_THERE}\n{noted}\n{inserts}\nCOMMIT TRANSACTION;",
             collection=_record(collection),
             items=table,
+            model_id=model_id,
+            layer=layer,
             **chunks,
         )
         return len(stored)
@@ -138,6 +154,13 @@ class EmbeddingRepository:
             for row, found in zip(rows, counts, strict=True)
         }
 
+    def embedded_by(self) -> dict[str, tuple[str, str]]:
+        """collection → (model_id, digest of its layer), where a model made the vectors."""
+        rows = self._connection.first(
+            "SELECT collection, model_id, layer FROM embeddings WHERE layer != NONE"
+        )
+        return {row["collection"]: (row["model_id"], row["layer"]) for row in rows}
+
     def delete(self, collection: str) -> None:
         """Remove a collection and its items; raises NotFound."""
         table, _ = self._collection(collection)
@@ -161,7 +184,7 @@ class EmbeddingRepository:
                 item_id=row["id"].id,
                 text=row["text"],
                 metadata=from_database(row["metadata"]),
-                similarity=float(row["similarity"]),
+                similarity=min(1.0, max(-1.0, float(row["similarity"]))),
             )
             for row in rows
         ]

@@ -9,13 +9,21 @@ them visible, so "the latest" is the one stored last, whatever the clocks say. A
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Sequence
 from typing import Any
 
 from surrealdb import RecordID
 
 from astermind_lab.clock import Clock
-from astermind_lab.errors import InvalidInput, ModelFileError, NotFound, nearest, shown
+from astermind_lab.errors import (
+    AlreadyExists,
+    InvalidInput,
+    ModelFileError,
+    NotFound,
+    nearest,
+    shown,
+)
 from astermind_lab.persistence.claims import Claims
 from astermind_lab.persistence.connection import Connection
 from astermind_lab.persistence.model_rows import (
@@ -35,6 +43,7 @@ _ALL_OF = "models:[$model_id]..=[$model_id, []]"
 _HIDDEN = "status != 'loading'"
 
 _SET_ALIAS = """{
+    IF (SELECT VALUE status FROM ONLY $named) != NONE { RETURN NONE };
     IF (SELECT VALUE status FROM ONLY $record) != 'active' { RETURN false };
     UPDATE $record SET revision += 1 RETURN NONE;
     UPSERT $alias CONTENT $row RETURN NONE;
@@ -65,11 +74,13 @@ class ModelRepository:
         self._connection = connection
         self._clock = clock
         self._claims = Claims(connection, "models", self._remove_weights)
+        self._naming = threading.Lock()
 
     def add(self, new: NewModelVersion, weights: bytes) -> ModelVersion:
         """Store a version whole or not at all; it is then the latest of its model.
 
-        Raises AlreadyExists if (model_id, version) is taken, InvalidInput for a bad field.
+        Raises AlreadyExists if (model_id, version) is taken, also by an alias, InvalidInput for a
+        bad field.
         """
         row = version_row(new, self._clock.now())
         data = _check_weights(weights)
@@ -81,6 +92,7 @@ class ModelRepository:
         record = _record(new.model_id, new.version)
         what = f"version {shown(new.version)} of model {shown(new.model_id)}"
         with self._claims.claim(record, row, what) as claim:
+            self._refuse_alias(new.model_id, new.version)
             for part in range(row["parts"]):
                 self._connection.write(
                     "CREATE $record SET data = $data RETURN NONE",
@@ -158,7 +170,11 @@ class ModelRepository:
         return [read_version(row) for row in rows]
 
     def set_alias(self, model_id: str, alias: str, version: str) -> None:
-        """Let ``alias`` stand for a version, in place of the one it stood for before."""
+        """Let ``alias`` stand for a version, in place of the one it stood for before.
+
+        Raises NotFound for the version, and InvalidInput if the alias is the name of a version,
+        also of a deleted one, which could come back.
+        """
         check_id("model_id", model_id)
         check_id("alias", alias)
         check_id("version", version)
@@ -168,12 +184,21 @@ class ModelRepository:
             "version": version,
             "updated_at": self._clock.now(),
         }
-        if not self._connection.write(
-            _SET_ALIAS,
-            record=_record(model_id, version),
-            alias=_alias(model_id, alias),
-            row=row,
-        ):
+        with self._naming:
+            done = self._connection.write(
+                _SET_ALIAS,
+                record=_record(model_id, version),
+                named=_record(model_id, alias),
+                alias=_alias(model_id, alias),
+                row=row,
+            )
+        if done is None:
+            raise InvalidInput(
+                "alias",
+                f"{shown(alias)} is the name of a version of model {shown(model_id)}, in use or "
+                "deleted; choose another name",
+            )
+        if not done:
             raise self._missing(model_id, version)
 
     def aliases(self, model_id: str) -> dict[str, str]:
@@ -221,6 +246,21 @@ class ModelRepository:
         check_id("version", version)
         if not self._connection.write(_RESTORE, record=_record(model_id, version)):
             self._version(model_id, version)
+
+    def _refuse_alias(self, model_id: str, version: str) -> None:
+        """Keep a version from the name of an alias, which it would put out of sight.
+
+        Asked after the claim, which ``set_alias`` sees; the lock orders the two.
+        """
+        with self._naming:
+            target = self._connection.first(
+                "SELECT VALUE version FROM ONLY $alias", alias=_alias(model_id, version)
+            )
+        if target is not None:
+            raise AlreadyExists(
+                f"{shown(version)} is an alias of model {shown(model_id)}, for version "
+                f"{shown(target)}; choose another name; nothing was changed"
+            )
 
     def _row(self, model_id: str, version: str) -> dict[str, Any] | None:
         row: dict[str, Any] | None = self._connection.first(

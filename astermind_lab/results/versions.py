@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
-from astermind_lab.display import Fact, Table, View
+from astermind_lab.display import Fact, Share, Table, View
 from astermind_lab.display.view import Cell
 from astermind_lab.results.base import Result
 
@@ -95,9 +95,31 @@ class VersionItem(Result):
             self.description,
         )
 
+    def measured(self) -> Sequence[Cell]:
+        """The version as a row of ``ModelVersions`` with metrics."""
+        return (
+            self.version,
+            self.created_at,
+            self.training_examples,
+            _accuracy(self.metrics),
+            self.dataset_id,
+            self.aliases,
+        )
+
     def view(self) -> View:
         facts = [Fact(name, value) for name, value in zip(_COLUMNS, self.row(), strict=True)]
+        if self.metrics is not None:
+            facts += [Fact("accuracy", _accuracy(self.metrics)), Fact("data set", self.dataset_id)]
         return View(f"Version {self.version}", facts)
+
+
+def _accuracy(metrics: Mapping[str, Any] | None) -> Share | None:
+    """The accuracy among metrics, which may have come from a file and hold anything."""
+    found = (metrics or {}).get("accuracy")
+    value = found.get("value") if isinstance(found, Mapping) else None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return Share(value) if 0 <= value <= 1 else None
 
 
 _COLUMNS = (
@@ -110,6 +132,8 @@ _COLUMNS = (
     "status",
     "description",
 )
+# Few enough for 80 columns; the status is added where it says something.
+_MEASURED = ("version", "created (UTC)", "examples", "accuracy", "data set", "aliases")
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)
@@ -124,10 +148,19 @@ class ModelVersions(Result):
         return f"{self.model_id!r}, {self.total_versions:,} versions"
 
     def view(self) -> View:
-        rows = [version.row() for version in self.versions]
-        parts = [Table(_COLUMNS, rows, total=self.total_versions)] if rows else []
-        notes = [] if rows else [f"No version of {self.model_id} is stored."]
+        parts = [self._table()] if self.versions else []
+        notes = [] if self.versions else [f"No version of {self.model_id} is stored."]
         return View(f"Versions of {self.model_id}", parts=parts, notes=notes)
+
+    def _table(self) -> Table:
+        if all(version.metrics is None for version in self.versions):
+            rows = [version.row() for version in self.versions]
+            return Table(_COLUMNS, rows, total=self.total_versions)
+        if all(version.status == "active" for version in self.versions):
+            rows = [version.measured() for version in self.versions]
+            return Table(_MEASURED, rows, total=self.total_versions)
+        rows = [(*version.measured(), version.status) for version in self.versions]
+        return Table((*_MEASURED, "status"), rows, total=self.total_versions)
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -193,3 +194,45 @@ def test_as_a_process_it_starts_without_the_heavy_parts(tmp_path: Path) -> None:
     )
     assert run.stdout.splitlines()[-1] == "[]"
     assert run.returncode == 0
+
+
+ODD = "one\u2028two\u0085three\x0cfour\x1dfive"
+
+
+def test_files_are_cut_at_line_ends_only(program: Program) -> None:
+    texts = [ODD, "x" * 200_000, 'with "quotes", and\r\na second line']
+    rows = [{"text": text, "label": label} for text, label in zip(texts, "aba", strict=True)]
+    quoted = ['"' + text.replace('"', '""') + '"' for text in texts]
+    files = {
+        "d.jsonl": "\r\n".join(json.dumps(row, ensure_ascii=False) for row in rows),
+        "d.csv": "text,label\r\n"
+        + "".join(f"{text},{label}\r\n" for text, label in zip(quoted, "aba", strict=True)),
+    }
+    for name, content in files.items():
+        (program.folder / name).write_bytes(content.encode())
+        program.ok("store-training-dataset", "--dataset-id", name, "--data", f"@{name}")
+        found = program.ok("load-training-dataset", "--dataset-id", name, "--json").data
+        assert found["examples"] == rows
+
+
+def test_a_list_of_texts_is_cut_at_line_ends_only(trained: Program) -> None:
+    (trained.folder / "texts.txt").write_bytes(f"{ODD}\r\n\r\nsoup\n".encode())
+    many = trained.ok("predict-many", "--model-id", "topics", "--json", "--texts", "@texts.txt")
+    assert many.data["total"] == 2
+
+
+def test_output_that_cannot_show_a_sign_shows_another(program: Program) -> None:
+    (program.folder / "data.json").write_text(json.dumps(EXAMPLES))
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
+    data = f"@{program.folder / 'data.json'}"
+    store = ["store-training-dataset", "--dataset-id", "日本 ≈", "--data", data]
+    ran = subprocess.run(
+        [sys.executable, "-m", "astermind_lab", *store],
+        capture_output=True,
+        env=environment,
+        cwd=Path(__file__).parents[2],
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert b"?? ?" in ran.stdout

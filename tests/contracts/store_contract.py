@@ -152,14 +152,19 @@ def check_the_latest_is_the_one_stored_last(store: Store) -> None:
 
 
 def check_aliases_stand_for_versions_and_move(store: Store) -> None:
-    for name in ("v1", "v2", "champion"):
+    for name in ("v1", "v2", "gone"):
         store.models.add(version(name=name), name.encode())
     store.models.set_alias("m", "best", "v1")
     assert store.models.get("m", "best").version == "v1"
     store.models.set_alias("m", "best", "v2")
     assert store.models.weights("m", "best") == b"v2"
     store.models.set_alias("m", "champion", "v1")
-    assert store.models.get("m", "champion").version == "champion"  # a version wins
+    store.models.delete("m", "gone")
+    for name in ("v1", "gone"):
+        with pytest.raises(InvalidInput, match=r"^alias: .* is the name of a version"):
+            store.models.set_alias("m", name, "v2")
+    with pytest.raises(AlreadyExists, match=r"'champion' is an alias of model 'm'.*nothing was"):
+        store.models.add(version(name="champion"), b"w")
     assert store.models.aliases("m") == {"best": "v2", "champion": "v1"}
     store.models.delete_alias("m", "best")
     assert store.models.aliases("m") == {"champion": "v1"}
@@ -639,8 +644,8 @@ def check_hard_texts_are_kept_everywhere(store: Store) -> None:
         )
         assert store.models.get(text, text) == stored == store.models.get(text)
         assert (stored.model_id, stored.version, stored.categories) == (text, text, (text,))
-        store.models.set_alias(text, text, text)
-        assert store.models.aliases(text) == {text: text}
+        store.models.set_alias(text, f"{text}!", text)
+        assert store.models.aliases(text) == {f"{text}!": text}
         data = store.datasets.add(text, [(text, text), ("x", "y")], {text: text})
         assert list(store.datasets.examples(text)) == [(text, text), ("x", "y")]
         assert data.labels == {text: 1, "y": 1} and data.metadata == {text: text}

@@ -207,3 +207,16 @@ def test_errors_of_a_lower_layer_are_told_under_our_names() -> None:
     ):
         raise InsufficientData("texts", "too few")
     assert caught.value.argument == "training_data"
+
+
+def test_an_array_is_not_a_description() -> None:
+    for value in (np.array(["a", "b"]), np.array([]), 0, False, b""):
+        with pytest.raises(InvalidInput, match=r"^description: "):
+            check.description(value, "description")
+    assert check.description(None, "description") == check.description("", "description") == ""
+
+
+def test_a_long_way_into_the_data_is_cut_in_the_message() -> None:
+    with pytest.raises(InvalidInput, match=r"^metadata: .*… is not plain data") as caught:
+        check.plain_mapping({"k" * 100_000: {"l" * 100_000: object()}}, "metadata")
+    assert len(str(caught.value)) < 400

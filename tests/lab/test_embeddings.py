@@ -113,3 +113,44 @@ def test_bad_queries_are_named(lab: Lab, arguments: dict[str, Any], argument: st
     with pytest.raises((InvalidInput, NotFound)) as caught:
         lab.search_similar(**{"collection_name": "map", **arguments})
     assert str(caught.value).startswith(f"{argument}: ")
+
+
+def test_without_a_name_the_collection_of_the_same_layer_is_meant(trained: Lab) -> None:
+    texts = [{"id": e["text"], "text": e["text"]} for e in EXAMPLES[:9]]
+    size = len(trained.generate_embedding("topics", "rain").embedding)
+    trained.store_embeddings("by hand", [{"id": "x", "text": "x", "embedding": [1.0] * size}])
+    with pytest.raises(NotFound, match=r"^collection_name: .*embedded by 'topics'"):
+        trained.search_similar(model_id="topics", query_text="rain")
+    trained.store_embeddings("faq", texts, model_id="topics")
+    assert trained.search_similar(model_id="topics", query_text="rain").collection_name == "faq"
+    vector = trained.generate_embedding("topics", "rain").embedding
+    asked = trained.search_similar(model_id="topics", query_embedding=vector)
+    assert asked.collection_name == "faq"
+    with pytest.raises(InvalidInput, match=r"^collection_name: .*several fit"):
+        trained.search_similar(query_embedding=vector)
+    trained.store_embeddings("second", texts, model_id="topics")
+    with pytest.raises(InvalidInput, match=r"^collection_name: .*several fit"):
+        trained.search_similar(model_id="topics", query_text="rain")
+
+
+def test_a_model_trained_again_does_not_find_what_it_embedded_before(trained: Lab) -> None:
+    items = [{"id": e["text"], "text": e["text"]} for e in EXAMPLES[:9]]
+    trained.store_embeddings("faq", items, model_id="topics")
+    trained.add_examples("topics", [("umbrella", "weather")])
+    assert trained.search_similar(model_id="topics", query_text="rain").collection_name == "faq"
+    trained.train_classifier("topics", EXAMPLES[::2], {"hiddenUnits": 64}, overwrite=True)
+    with pytest.raises(NotFound, match=r"^collection_name: .*as it is now"):
+        trained.search_similar(model_id="topics", query_text="rain")
+    trained.store_embeddings("faq", items, model_id="topics")
+    assert trained.search_similar(model_id="topics", query_text="rain").collection_name == "faq"
+
+
+def test_no_similarity_is_beyond_one(lab: Lab) -> None:
+    vectors = [[0.1 * n, 0.7, 0.3 + n, 1e-3 * n] for n in range(1, 60)]
+    items = [{"id": str(n), "text": "t", "embedding": v} for n, v in enumerate(vectors)]
+    lab.store_embeddings("map", items)
+    for vector in vectors:
+        best = lab.search_similar("map", query_embedding=vector, top_k=1).results[0].similarity
+        assert 0.999 < best <= 1
+        ends = lab.search_similar("map", query_embedding=[-x for x in vector], top_k=59).results
+        assert all(-1 <= item.similarity <= 1 for item in ends)

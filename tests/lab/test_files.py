@@ -145,3 +145,51 @@ def test_a_lab_can_be_kept_to_folders(settings: Settings, tmp_path: Path) -> Non
         with pytest.raises(InvalidInput, match=r"^path: .*outside the allowed folders"):
             lab.export_model("m", tmp_path / "m.zip")
         assert lab.export_model("m", "m.zip").path == str(inside.resolve() / "m.zip")
+
+
+def encrypted(path: Path) -> None:
+    """Set the bit that says so, in the central folder and in every member's own header."""
+    data = bytearray(path.read_bytes())
+    for mark, at in ((b"PK\x01\x02", 8), (b"PK\x03\x04", 6)):
+        start = -1
+        while (start := data.find(mark, start + 1)) >= 0:
+            data[start + at] |= 1
+    path.write_bytes(data)
+
+
+def test_an_encrypted_file_is_refused(lab: Lab, file: Path) -> None:
+    encrypted(file)
+    with pytest.raises(ModelFileError, match=r"^path: .*export_model"):
+        lab.import_model(file, model_id="other")
+
+
+def test_a_path_that_is_too_long_names_the_argument(lab: Lab, tmp_path: Path) -> None:
+    lab.train_classifier("m", EXAMPLES, SMALL, persist=True)
+    for name in ("x" * 300, "x/" * 3000 + "y"):
+        with pytest.raises(InvalidInput, match=r"^path: "):
+            lab.import_model(tmp_path / name)
+        with pytest.raises(InvalidInput, match=r"^path: "):
+            lab.export_model("m", tmp_path / name)
+
+
+def test_a_deleted_version_comes_back_with_the_file(lab: Lab, file: Path) -> None:
+    lab.delete_alias("m", "champion")
+    lab.delete_version("m", "one")
+    result = lab.import_model(file, overwrite=True)
+    assert (list(result.versions), list(result.skipped)) == (["one"], ["two"])
+    assert lab.list_aliases("m").aliases == {"champion": "one"}
+    assert lab.list_model_versions("m").total_versions == 2
+
+
+def test_names_are_compared_before_anything_is_stored(lab: Lab, file: Path, tmp_path: Path) -> None:
+    lab.train_classifier("alias", EXAMPLES, SMALL, persist=True, version="x")
+    lab.set_alias("alias", "two", "x")
+    lab.train_classifier("version", EXAMPLES, SMALL, persist=True, version="champion")
+    for model_id in ("alias", "version"):
+        with pytest.raises(AlreadyExists, match=r"^path: .* would be a version and an alias"):
+            lab.import_model(file, model_id=model_id, overwrite=True)
+        assert lab.list_model_versions(model_id).total_versions == 1
+    rewrite(file, manifest(aliases={"two": "one"}))
+    with pytest.raises(AlreadyExists, match=r"^path: 'two' would be"):
+        lab.import_model(file, model_id="new")
+    assert lab.list_model_versions("new").total_versions == 0

@@ -141,3 +141,43 @@ def test_a_model_that_moved_on_is_not_marked_as_stored() -> None:
     live.revision, live.version = 1, None
     live.mark_stored("v2", revision=0)
     assert not live.persisted
+
+
+def test_a_writer_that_stops_waiting_lets_the_readers_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lock = ReadWriteLock()
+    changed = lock._changed
+    waits = changed.wait
+    writer_waits, reader_waits = threading.Event(), threading.Event()
+
+    def interrupted(predicate: object, timeout: float | None = None) -> bool:
+        writer_waits.set()
+        waits(PATIENCE)
+        raise KeyboardInterrupt
+
+    def wait(timeout: float | None = None) -> bool:
+        reader_waits.set()
+        return waits(PATIENCE)
+
+    def write() -> None:
+        with pytest.raises(KeyboardInterrupt), lock.writing():
+            pass
+
+    def read() -> None:
+        with lock.reading():
+            pass
+
+    monkeypatch.setattr(changed, "wait_for", interrupted)
+    monkeypatch.setattr(changed, "wait", wait)
+    writer, reader = threading.Thread(target=write), threading.Thread(target=read, daemon=True)
+    with lock.reading():
+        writer.start()
+        assert writer_waits.wait(PATIENCE)
+        reader.start()
+        assert reader_waits.wait(PATIENCE)
+        with changed:
+            changed.notify(1)  # the writer alone, which waited first
+        writer.join(PATIENCE)
+        reader.join(PATIENCE / 5)
+        assert not reader.is_alive()

@@ -141,3 +141,15 @@ def test_an_embedding_has_one_number_per_hidden_unit(trained: Lab) -> None:
     assert list(result.to_dict()) == ["embedding"]
     assert len(result.embedding) == trained.save_model("topics").summary["config"]["hidden_units"]
     assert all(type(value) is float for value in result.embedding)
+
+
+def test_without_monitoring_only_what_is_asked_for_is_logged(trained: Lab) -> None:
+    monitoring = Monitoring(enabled=False, log_predictions=True)
+    trained.settings = trained.settings.model_copy(update={"monitoring": monitoring})
+    plain = trained.predict("topics", "rain")
+    told = trained.predict("topics", "rain", ground_truth="weather")
+    assert plain.prediction_id is None
+    assert "ground_truth was not kept" in told.warnings[0]
+    assert trained.predict_many("topics", ["rain"], ground_truth=["weather"]).logged == 0
+    assert trained.predict("topics", "rain", log_prediction=True).prediction_id is not None
+    assert trained.store.predictions.count("topics", None, None) == 1

@@ -144,3 +144,42 @@ def test_updates_and_predictions_from_many_threads_lose_nothing(trained: Lab) ->
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(40)))
     assert trained.list_models().models[0].training_examples == len(EXAMPLES) + 20
+
+
+def test_a_change_that_cannot_be_stored_is_not_made(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.train_classifier("topics", EXAMPLES, SMALL, persist=True, version="1")
+    before = confidence(lab)
+    # as if another call took the name between the check and the storing
+    monkeypatch.setattr("astermind_lab.lab.updating.check_free", lambda *_: None)
+    with pytest.raises(AlreadyExists, match=r"^version: .*nothing was changed"):
+        lab.add_examples("topics", NEW, persist=True, version="1")
+    assert confidence(lab) == before
+    item = lab.list_models().models[0]
+    assert (item.training_examples, item.version) == (len(EXAMPLES), "1")
+
+
+def test_a_change_never_lands_on_a_model_that_was_replaced(lab: Lab) -> None:
+    lab.train_classifier("topics", EXAMPLES, SMALL, persist=True, version="1")
+    old = lab.find("topics")
+    with ThreadPoolExecutor(1) as pool:
+        with old.guard.reading():  # as a long prediction does
+            waiting = pool.submit(lab.add_examples, "topics", NEW)
+            lab.load_model_persistent("topics")
+        assert waiting.result(10).training_examples == len(EXAMPLES) + 2
+    assert lab.find("topics") is not old
+    assert lab.list_models().models[0].training_examples == len(EXAMPLES) + 2
+
+
+def test_stored_changes_from_many_threads_all_arrive(lab: Lab) -> None:
+    lab.train_classifier("topics", EXAMPLES, SMALL)
+
+    def work(n: int) -> str | None:
+        added = [(f"umbrella number {n}", "weather")]
+        return lab.add_examples("topics", added, persist=n % 2 == 0, measure=False).version
+
+    with ThreadPoolExecutor(4) as pool:
+        versions = list(pool.map(work, range(12)))
+    assert lab.list_models().models[0].training_examples == len(EXAMPLES) + 12
+    assert [version is not None for version in versions] == [n % 2 == 0 for n in range(12)]

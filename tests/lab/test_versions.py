@@ -157,3 +157,46 @@ def test_bad_arguments_are_named(trained: Lab, arguments: dict[str, object], arg
         trained.store_model_persistent(**{"model_id": "topics", "version": "1", **arguments})
     assert str(caught.value).startswith(f"{argument}: ")
     assert trained.list_model_versions("topics").total_versions == 0
+
+
+def test_a_name_is_a_version_or_an_alias_and_never_both(lab: Lab) -> None:
+    lab.train_classifier("m", EXAMPLES, SMALL, persist=True, version="v1")
+    lab.store_model_persistent("m", "v2")
+    lab.set_alias("m", "champion", "v1")
+    with pytest.raises(AlreadyExists, match=r"^version: 'champion' is an alias"):
+        lab.store_model_persistent("m", "champion")
+    with pytest.raises(InvalidInput, match=r"^alias: 'v2' is the name of a version"):
+        lab.set_alias("m", "v2", "v1")
+    lab.delete_version("m", "v2")
+    with pytest.raises(InvalidInput, match=r"^alias: 'v2' is the name of a version"):
+        lab.set_alias("m", "v2", "v1")
+    assert lab.list_aliases("m").aliases == {"champion": "v1"}
+    lab.set_alias("m", "champion", "champion")
+
+
+def test_a_model_in_memory_does_not_claim_a_deleted_version(lab: Lab) -> None:
+    lab.train_classifier("m", EXAMPLES, SMALL, persist=True, version="v1")
+    lab.delete_version("m", "v1")
+    item = lab.list_models().models[0]
+    assert (item.persisted, item.version) == (False, None)
+    assert lab.delete_model("m").message == "Removed 'm' from memory."
+
+
+def test_the_table_with_metrics_shows_how_good_and_on_what_data(lab: Lab) -> None:
+    lab.store_training_dataset("tickets", EXAMPLES)
+    lab.train_classifier("m", EXAMPLES, SMALL)
+    lab.store_model_persistent("m", "v1", dataset_id="tickets")
+    lab.store_model_persistent("m", "v2", tags=["eu"], description="of no use here " * 9)
+    lab.set_alias("m", "champion", "v1")
+    listed = lab.list_model_versions("m", include_metrics=True)
+    lines = str(listed).splitlines()
+    accuracy = f"{100 * lab.save_model('m').summary['metrics']['accuracy'].value:.1f} %"
+    assert all(accuracy in line for line in lines[4:6])
+    assert "tickets" in lines[5]
+    assert "champion" in lines[5]
+    assert max(map(len, lines)) <= 80
+    assert accuracy in listed._repr_html_()
+    lab.delete_version("m", "v2")
+    both = lab.list_model_versions("m", include_metrics=True, include_deleted=True)
+    assert "deleted" in str(both).splitlines()[4]
+    assert "accuracy" not in str(lab.list_model_versions("m"))
