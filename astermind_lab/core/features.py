@@ -225,8 +225,8 @@ class Vocabulary:
     idf: NDArray[np.float32]
 
     @classmethod
-    def learn(cls, counted: Sequence[Counts], most: int) -> Vocabulary:
-        """The n-grams found in at least two texts, the ``most`` frequent of them.
+    def learn(cls, counted: Sequence[Counts], most: int, least: int = 2) -> Vocabulary:
+        """The n-grams found in at least ``least`` texts, the ``most`` frequent of them.
 
         Of data so small that no n-gram comes twice, all are kept.
         """
@@ -234,8 +234,7 @@ class Vocabulary:
         frequency = np.zeros(BUCKETS, np.int64)
         for counts in counted:
             frequency += np.bincount(counts.buckets, minlength=BUCKETS)
-        least = 2 if rows > 100 else 1
-        known = np.flatnonzero(frequency >= least)
+        known = np.flatnonzero(frequency >= (least if rows > 100 else 1))
         if len(known) > most:
             order = np.argsort(-frequency[known], kind="stable")
             known = np.sort(known[order[:most]])

@@ -40,11 +40,11 @@ def cross_fitted(
 ) -> tuple[TextCoordinates, Steps]:
     """Discriminants of all rows, and each row's coordinates from those of the other folds.
 
-    texts, labels, fold : n rows     fast : fewer iterations
+    texts, labels, fold : n rows     fast : fewer iterations, and no n-gram of fewer than four texts
     Returns the coordinates for new texts, and the (n, c) grid steps of these. Two classes need
     one discriminant, else c is the number of classes.
     """
-    vocabulary, rows = _weighed(texts, most_ngrams(classes), np.float32)
+    vocabulary, rows = _weighed(texts, most_ngrams(classes), np.float32, 4 if fast else 2)
     matrix = SplitMatrix(rows)
     signs = signs_of(labels, classes).astype(np.float32)
     if classes == 2:
@@ -119,12 +119,12 @@ def principal(texts: Sequence[str]) -> tuple[TextCoordinates, Steps]:
 
 
 def _weighed(
-    texts: Sequence[str], most: int, dtype: type
+    texts: Sequence[str], most: int, dtype: type, least: int = 2
 ) -> tuple[Vocabulary, list[sp.csr_matrix[Any]]]:
     """The vocabulary of the texts, and their rows in blocks."""
     with ThreadPoolExecutor(WORKERS) as pool:
         counted = list(pool.map(count_block, [texts[part] for part in text_blocks(texts)]))
-        vocabulary = Vocabulary.learn(counted, most)
+        vocabulary = Vocabulary.learn(counted, most, least)
         rows = []
         while counted:  # counts go as rows come, or both would be in memory
             some, counted = counted[:WORKERS], counted[WORKERS:]
