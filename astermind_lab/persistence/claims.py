@@ -28,36 +28,40 @@ __all__ = ["Claim", "Claims"]
 
 LEASE = "60s"
 
+# Blocks without RETURN: their value is their last expression, and they are done once.
 _RESERVE = """{
     LET $old = (SELECT status, uid, leftovers, touched FROM ONLY $record);
-    IF $old != NONE {
-        IF $old.status NOT IN ['loading', 'deleting'] { RETURN { state: 'taken' } };
-        IF $old.uid IN $live OR ($shared AND time::now() - $old.touched < <duration> $lease) {
-            RETURN { state: 'busy' }
-        };
-    };
-    LET $left = IF $old = NONE { [] } ELSE { array::append($old.leftovers, $old.uid) };
-    UPSERT $record CONTENT $row RETURN NONE;
-    UPDATE $record SET leftovers = $left RETURN NONE;
-    RETURN { state: 'won', leftovers: $left };
+    LET $held = $old != NONE AND $old.status IN ['loading', 'deleting'];
+    IF $old != NONE AND !$held { { state: 'taken' } }
+    ELSE IF $held AND (
+        $old.uid IN $live OR ($shared AND time::now() - $old.touched < <duration> $lease)
+    ) { { state: 'busy' } }
+    ELSE {
+        LET $left = IF $old = NONE { [] } ELSE { array::append($old.leftovers, $old.uid) };
+        UPSERT $record CONTENT $row RETURN NONE;
+        UPDATE $record SET leftovers = $left RETURN NONE;
+        { state: 'won', leftovers: $left }
+    }
 }"""
 
 _BEAT = "UPDATE $record SET leftovers = leftovers WHERE uid = $uid RETURN VALUE uid"
 
 _PUBLISH = """{
-    IF (SELECT VALUE uid FROM ONLY $record) != $uid { RETURN false };
-    LET $seq = ((SELECT VALUE n FROM ONLY $counter) ?? 0) + 1;
-    UPSERT $counter SET n = $seq RETURN NONE;
-    UPDATE $record MERGE $final RETURN NONE;
-    UPDATE $record SET seq = $seq, leftovers = [] RETURN NONE;
-    RETURN true;
+    IF (SELECT VALUE uid FROM ONLY $record) != $uid { false } ELSE {
+        LET $seq = ((SELECT VALUE n FROM ONLY $counter) ?? 0) + 1;
+        UPSERT $counter SET n = $seq RETURN NONE;
+        UPDATE $record MERGE $final RETURN NONE;
+        UPDATE $record SET seq = $seq, leftovers = [] RETURN NONE;
+        true
+    }
 }"""
 
 _RETIRE = """{
     LET $old = (SELECT status, uid FROM ONLY $record);
-    IF $old = NONE OR $old.status != $shown { RETURN NONE };
-    UPDATE $record SET status = 'deleting' RETURN NONE;
-    RETURN $old.uid;
+    IF $old = NONE OR $old.status != $shown { NONE } ELSE {
+        UPDATE $record SET status = 'deleting' RETURN NONE;
+        $old.uid
+    }
 }"""
 
 _DROP = "DELETE $record WHERE uid = $uid AND status IN ['loading', 'deleting']"
@@ -97,7 +101,7 @@ class Claims:
     def retire(self, record: RecordID, shown: str) -> bool:
         """Delete a record that is in the state ``shown``, and its parts; False if it is not."""
         with self._lock:
-            uid = self._connection.write(_RETIRE, record=record, shown=shown)
+            uid = self._connection.write_once(_RETIRE, record=record, shown=shown)
             if uid is None:
                 return False
             self._live.add(uid)
@@ -109,7 +113,7 @@ class Claims:
 
     def _reserve(self, record: RecordID, row: dict[str, Any], what: str) -> list[str]:
         with self._lock:  # so that a row which this store is writing has its uid in _live
-            answer = self._connection.write(
+            answer = self._connection.write_once(
                 _RESERVE,
                 record=record,
                 row=row,
@@ -159,7 +163,7 @@ class Claim:
 
     def publish(self, final: Mapping[str, Any]) -> None:
         """Make the record visible, as the newest of its table, with the fields of ``final``."""
-        if not self._connection.write(
+        if not self._connection.write_once(
             _PUBLISH,
             record=self._record,
             uid=self.uid,

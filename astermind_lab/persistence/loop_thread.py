@@ -7,10 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future, wait
+from contextlib import suppress
 from contextvars import Context
 from typing import Any, TypeVar, TypeVarTuple
 
-__all__ = ["LoopThread"]
+__all__ = ["CountingLoop", "LoopThread"]
 
 # How long closing waits for requests that are still running.
 _PATIENCE_SECONDS = 10.0
@@ -23,9 +24,10 @@ class LoopThread:
     """Runs coroutines for other threads until it is stopped."""
 
     def __init__(self) -> None:
-        self._loop = _CountingLoop()
+        self._loop = CountingLoop()
         self._lock = threading.Lock()
         self._running: set[Future[Any]] = set()
+        self._spawned: list[Future[None]] = []
         self._stopping = False
         self._thread = threading.Thread(target=self._serve, name="astermind-store", daemon=True)
         self._thread.start()
@@ -54,11 +56,32 @@ class LoopThread:
             with self._lock:
                 self._running.discard(future)
 
+    def spawn(self, work: Coroutine[Any, Any, None]) -> Future[None]:
+        """Let the coroutine run on the loop by itself; ``stop`` cancels it.
+
+        Raises concurrent.futures.CancelledError once ``stop`` was called.
+        """
+        with self._lock:
+            if self._stopping:
+                work.close()
+                raise CancelledError
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
+            self._spawned.append(future)
+            return future
+
+    def call(self, work: Callable[[], object]) -> None:
+        """Call a function on the loop, soon; of no effect once the loop has ended."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(work)
+
     def stop(self, last: Coroutine[Any, Any, None] | None = None) -> None:
         """Refuse new work, let running work finish, do ``last``, end the thread."""
         with self._lock:
             self._stopping = True
             running = set(self._running)
+            spawned = list(self._spawned)
+        for one in spawned:
+            one.cancel()
         if threading.current_thread() is self._thread:  # collected while the loop was at work
             self._loop.create_task(self._end(last))
             return
@@ -76,7 +99,7 @@ class LoopThread:
             self._loop.stop()
 
 
-class _CountingLoop(asyncio.SelectorEventLoop):
+class CountingLoop(asyncio.SelectorEventLoop):
     """A loop that knows which foreign threads are handing it a result at this moment.
 
     The embedded engine delivers its answers from threads of its own. The answer can arrive here

@@ -52,14 +52,15 @@ _SET_ALIAS = """{
 
 # Writing the model's row in both makes these two transactions meet, if they run side by side.
 _DELETE = """{
-    IF (SELECT VALUE status FROM ONLY $record) != 'active' { RETURN NONE };
-    LET $names = (
-        SELECT VALUE alias FROM aliases:[$model_id]..=[$model_id, []] WHERE version = $version
-    );
-    IF array::len($names) = 0 {
-        UPDATE $record SET status = 'deleted', revision += 1 RETURN NONE;
-    };
-    RETURN $names;
+    IF (SELECT VALUE status FROM ONLY $record) != 'active' { NONE } ELSE {
+        LET $names = (
+            SELECT VALUE alias FROM aliases:[$model_id]..=[$model_id, []] WHERE version = $version
+        );
+        IF array::len($names) = 0 {
+            UPDATE $record SET status = 'deleted', revision += 1 RETURN NONE;
+        };
+        $names
+    }
 }"""
 
 _RESTORE = """
@@ -95,7 +96,7 @@ class ModelRepository:
             self._refuse_alias(new.model_id, new.version)
             for part in range(row["parts"]):
                 self._connection.write(
-                    "CREATE $record SET data = $data RETURN NONE",
+                    "UPSERT $record SET data = $data RETURN NONE",
                     record=RecordID("model_weights", [claim.uid, part]),
                     data=bytes(data[part * PART_BYTES : (part + 1) * PART_BYTES]),
                 )
@@ -213,7 +214,9 @@ class ModelRepository:
         """Remove an alias; its version stays. Raises NotFound."""
         check_id("model_id", model_id)
         check_id("alias", alias)
-        gone = self._connection.write("DELETE $alias RETURN BEFORE", alias=_alias(model_id, alias))
+        gone = self._connection.write_once(
+            "(DELETE $alias RETURN BEFORE)", alias=_alias(model_id, alias)
+        )
         if not gone:
             names = self.aliases(model_id)
             raise NotFound(
@@ -228,7 +231,7 @@ class ModelRepository:
         """
         check_id("model_id", model_id)
         check_id("version", version)
-        names = self._connection.write(
+        names = self._connection.write_once(
             _DELETE, record=_record(model_id, version), model_id=model_id, version=version
         )
         if names is None:

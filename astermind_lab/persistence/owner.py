@@ -16,7 +16,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-__all__ = ["describe_owner", "forget_owner", "record_owner"]
+__all__ = ["describe_owner", "forget_owner", "is_running", "record_owner"]
 
 OWNER_FILE = "owner.json"
 
@@ -56,14 +56,14 @@ def describe_owner(folder: Path) -> str:
     story = f"({note.get('program')}, since {note.get('since')})"
     if host is not None and host != platform.node():
         return f"process {pid} on {host} {story}"
-    if not isinstance(pid, int) or not _is_running(pid, note.get("started")):
+    if not isinstance(pid, int) or not is_running(pid, note.get("started")):
         return "another process"
     if pid == os.getpid():
         return "this very program, which has opened it already"
     return f"process {pid} {story}"
 
 
-def _is_running(pid: int, started: object) -> bool:
+def is_running(pid: int, started: object = None) -> bool:
     """Whether that very process is alive; an id alone may have passed to another one."""
     if os.name != "posix":  # elsewhere the question itself would end the process
         return True

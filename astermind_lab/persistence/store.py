@@ -7,9 +7,12 @@ from typing import Self
 
 from astermind_lab.clock import Clock, SystemClock
 from astermind_lab.errors import InvalidInput
-from astermind_lab.persistence.connection import Connection, Credentials
+from astermind_lab.persistence.access import Credentials
+from astermind_lab.persistence.connection import PATIENCE_SECONDS, Connection
 from astermind_lab.persistence.datasets import DatasetRepository
 from astermind_lab.persistence.embeddings import EmbeddingRepository
+from astermind_lab.persistence.engine import EngineOptions
+from astermind_lab.persistence.feed import Feed
 from astermind_lab.persistence.migrate import migrate
 from astermind_lab.persistence.models import ModelRepository
 from astermind_lab.persistence.owner import forget_owner, record_owner
@@ -25,13 +28,14 @@ _MAY_WRITE = "RETURN array::len((UPSERT _counter:sign_in SET n = 1 RETURN VALUE 
 class Store:
     """An open database; safe to use from many threads. Closes as a context manager.
 
-    models, datasets, embeddings, predictions : the repositories
+    models, datasets, embeddings, predictions : the repositories     feed : live updates
     """
 
     models: ModelRepository
     datasets: DatasetRepository
     embeddings: EmbeddingRepository
     predictions: PredictionRepository
+    feed: Feed
 
     def __init__(self, connection: Connection, clock: Clock) -> None:
         """Use ``Store.open``, which also brings the schema up to date."""
@@ -40,6 +44,7 @@ class Store:
         self.datasets = DatasetRepository(connection, clock)
         self.embeddings = EmbeddingRepository(connection, clock)
         self.predictions = PredictionRepository(connection, clock)
+        self.feed = Feed(connection)
 
     @classmethod
     def open(
@@ -51,11 +56,15 @@ class Store:
         username: str | None = None,
         password: str | None = None,
         clock: Clock | None = None,
+        engine: EngineOptions | None = None,
+        patience: float = PATIENCE_SECONDS,
     ) -> Store:
-        """Open ``mem://``, ``surrealkv://FOLDER``, ``ws://HOST:PORT`` or ``wss://HOST:PORT``.
+        """Open ``mem://``, ``surrealkv://FOLDER``, ``local://DATA_DIR`` or ``ws://HOST:PORT``.
 
-        The user name and password are those of a server's user (of the database, the namespace or
-        the whole server); a database in this process has none and ignores them.
+        username, password : of a server's user (of the database, the namespace or the whole
+            server); a database in this process and the local engine ignore them
+        engine : how the local engine is started, if it has to be
+        patience : for how many seconds a lost connection is opened again before callers are told
 
         Raises InvalidInput for a bad argument, StoreLocked for a folder that another process holds,
         StoreUnavailable for a server that is away or refuses the sign-in, MigrationError for a
@@ -65,7 +74,9 @@ class Store:
         credentials = Credentials(username, password)
         clock = clock or SystemClock()
         _make_folder(target)
-        connection = Connection.open(target, namespace, database, credentials)
+        connection = Connection.open(
+            target, namespace, database, credentials, engine=engine, patience=patience
+        )
         try:
             if target.folder is not None:
                 record_owner(target.folder, clock.now())
@@ -83,6 +94,7 @@ class Store:
 
     def close(self) -> None:
         """Close the database; closing twice is no error. What was in ``mem://`` is gone."""
+        self.feed.close()
         _close(self._connection)
 
     def __enter__(self) -> Self:

@@ -1,10 +1,12 @@
-"""What a store URL means: memory, a folder, or a server.
+"""What a store URL means: memory, a folder, a local engine, or a server.
 
 mem://                     in this process, gone on close
+local://DATA_DIR           the local engine of a data folder, shared by every process on this
+                           machine; it is started if it does not run
 surrealkv://PATH           a folder, in this process; PATH is taken literally (spaces, ``%`` and
                            any script are fine, ``~`` is the home folder), relative paths count
                            from the current folder
-ws://HOST:PORT[/rpc]       a SurrealDB server or cluster, or the local engine
+ws://HOST:PORT[/rpc]       a SurrealDB server or cluster
 wss://…                    the same, encrypted
 """
 
@@ -18,7 +20,7 @@ from urllib.parse import urlsplit
 
 from astermind_lab.errors import InvalidInput, shown
 
-__all__ = ["Target", "parse_url"]
+__all__ = ["Target", "folder_target", "parse_url"]
 
 # Without a limit the engine sizes its cache from the machine and takes more than a gigabyte.
 BLOCK_CACHE_BYTES = 64 * 1024 * 1024
@@ -26,17 +28,22 @@ _CACHE_OPTION = "block_cache_capacity"
 _CACHE_VARIABLE = "SURREAL_SURREALKV_BLOCK_CACHE_CAPACITY"
 _OPTIONS = re.compile(r"[a-z_]+=[^&?]*(&[a-z_]+=[^&?]*)*\Z")
 _STORE_MARKS = ("LOCK", "manifest")
+_OWNER_MARK = "owner."  # a note of ours that a killed process may leave
 
-_ALLOWED = "mem://, surrealkv://FOLDER, ws://HOST:PORT or wss://HOST:PORT"
+_ALLOWED = "mem://, surrealkv://FOLDER, local://DATA_DIR, ws://HOST:PORT or wss://HOST:PORT"
 
 
 @dataclass(frozen=True)
 class Target:
-    """A checked URL: ``url`` as it may be shown, ``engine_url`` as the engine wants it."""
+    """A checked URL: ``url`` as it may be shown, ``engine_url`` as the engine wants it.
+
+    folder : of a store in this process     data_dir : of a local engine, which knows its address
+    """
 
     url: str
     engine_url: str
     folder: Path | None = None
+    data_dir: Path | None = None
 
     @property
     def in_memory(self) -> bool:
@@ -46,7 +53,7 @@ class Target:
     @property
     def is_server(self) -> bool:
         """Whether other processes may use the same database at the same time."""
-        return self.engine_url.startswith(("ws://", "wss://"))
+        return self.engine_url.startswith(("ws://", "wss://", "local://"))
 
 
 def parse_url(url: str) -> Target:
@@ -57,7 +64,9 @@ def parse_url(url: str) -> Target:
     if scheme == "mem" and mark and not rest.strip("/"):
         return Target(url="mem://", engine_url="mem://")
     if scheme == "surrealkv" and mark:
-        return _folder_target(rest)
+        return _open_folder(rest)
+    if scheme == "local" and mark:
+        return _local_target(rest)
     if scheme in ("ws", "wss") and mark:
         return _server_target(url.strip())
     # Only the scheme is quoted: what follows it may hold a password.
@@ -65,7 +74,12 @@ def parse_url(url: str) -> Target:
     raise InvalidInput("url", f"a store URL is {_ALLOWED}, got {given}")
 
 
-def _folder_target(rest: str) -> Target:
+def folder_target(folder: Path) -> Target:
+    """The store in a folder whose name may hold anything but ``?``; raises InvalidInput."""
+    return _folder_with(folder, "")
+
+
+def _open_folder(rest: str) -> Target:
     path, mark, options = rest.partition("?")
     if mark and not _OPTIONS.match(options):
         raise InvalidInput(
@@ -73,11 +87,28 @@ def _folder_target(rest: str) -> Target:
             "the path of a surrealkv:// store cannot hold '?', which begins options such as "
             f"?{_CACHE_OPTION}={BLOCK_CACHE_BYTES}; rename the folder",
         )
+    return _folder_with(_path("surrealkv", path), options)
+
+
+def _local_target(rest: str) -> Target:
+    data_dir = _path("local", rest)
+    if data_dir == data_dir.parent:
+        raise InvalidInput("url", f"{data_dir} is the root folder; name a folder of its own")
+    if data_dir.exists() and not data_dir.is_dir():
+        raise InvalidInput("url", f"{data_dir} is a file; a data folder is needed")
+    url = f"local://{data_dir}"
+    return Target(url=url, engine_url=url, data_dir=data_dir)
+
+
+def _path(scheme: str, path: str) -> Path:
     if not path.strip():
-        raise InvalidInput("url", "surrealkv:// names no folder; write surrealkv://./lab")
+        raise InvalidInput("url", f"{scheme}:// names no folder; write {scheme}://./lab")
     if "\0" in path:
-        raise InvalidInput("url", "the path of a surrealkv:// store cannot hold a null character")
-    folder = Path(os.path.abspath(Path(path).expanduser()))
+        raise InvalidInput("url", f"the path of a {scheme}:// store cannot hold a null character")
+    return Path(os.path.abspath(Path(path).expanduser()))
+
+
+def _folder_with(folder: Path, options: str) -> Target:
     if "?" in str(folder):
         raise InvalidInput(
             "url", f"the folder {shown(str(folder))} cannot be used: '?' in its path"
@@ -98,7 +129,7 @@ def _refuse_foreign(folder: Path) -> None:
     if not folder.is_dir() or any((folder / mark).exists() for mark in _STORE_MARKS):
         return
     try:
-        empty = next(folder.iterdir(), None) is None
+        empty = all(entry.name.startswith(_OWNER_MARK) for entry in folder.iterdir())
     except OSError as problem:
         raise InvalidInput("url", f"the folder {folder} cannot be read: {problem}") from problem
     if not empty:
