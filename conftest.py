@@ -20,6 +20,8 @@ def pytest_configure() -> None:
         _patch.delenv(name)
     _patch.setenv("ASTERMIND_DATA_DIR", os.path.join(_home.name, "data"))
     _patch.setenv("XDG_CONFIG_HOME", os.path.join(_home.name, "config"))
+    # Engines that tests start end soon after the last client has gone.
+    _patch.setenv("ASTERMIND_DATABASE__IDLE_TIMEOUT", "5s")
 
 
 def pytest_unconfigure() -> None:

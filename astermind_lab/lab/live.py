@@ -29,6 +29,7 @@ class LiveModel:
     guard : held for reading to predict, for writing to change the classifier
     changing : held for the whole of a change, also while its outcome is stored; taken before guard
     revision : counts the changes
+    follows : whether it was loaded as the latest version, and makes way for a later one
     """
 
     model_id: str
@@ -42,6 +43,7 @@ class LiveModel:
     last_used: datetime | None = None
     train_ms: float | None = None
     revision: int = 0
+    follows: bool = False
     guard: ReadWriteLock = field(default_factory=ReadWriteLock)
     changing: threading.Lock = field(default_factory=threading.Lock)
 
@@ -84,6 +86,12 @@ class LiveModels:
         """The model that is there afterwards: an earlier one stays."""
         with self._lock:
             return self._models.setdefault(model.model_id, model)
+
+    def remove_if(self, model: LiveModel) -> None:
+        """Remove a model unless another one has taken its place."""
+        with self._lock:
+            if self._models.get(model.model_id) is model:
+                del self._models[model.model_id]
 
     def remove(self, model_id: str) -> LiveModel | None:
         with self._lock:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from astermind_lab.clock import Clock, SystemClock
 from astermind_lab.errors import NotFound, StoreUnavailable
+from astermind_lab.lab.engine import engine_options
+from astermind_lab.lab.following import Follower
 from astermind_lab.lab.live import LiveModel, LiveModels, RecentVersions
 from astermind_lab.lab.paths import Folders
 
 if TYPE_CHECKING:
-    from astermind_lab.persistence import ModelVersion, Store
+    from astermind_lab.persistence import ModelVersion, RecordChange, Store, Watch
     from astermind_lab.settings import Settings
 
 __all__ = ["Session"]
@@ -35,6 +37,7 @@ class Session:
         self._versions = RecentVersions()
         self._lock = threading.Lock()
         self._loading = threading.Lock()
+        self._follower: Follower | None = None
 
     @classmethod
     def open(
@@ -51,13 +54,16 @@ class Session:
     ) -> Self:
         """Open a lab; close it with ``close()`` or by ``with``.
 
-        url : ``mem://``, ``surrealkv://FOLDER``, ``ws://HOST:PORT/rpc`` or ``wss://…``; None takes
-            the setting ``database.url``, and without one a folder under the user's data folder
+        url : ``mem://``, ``surrealkv://FOLDER``, ``local://DATA_DIR``, ``ws://HOST:PORT/rpc`` or
+            ``wss://…``; None takes the setting ``database.url``, and without one the local engine
+            of the user's data folder, which every process on this machine shares; it is started
+            if it does not run
         settings : None reads them from the environment and the settings files
         folders : the only folders that tools may read and write; None allows whatever the user may
 
         Raises InvalidInput for an address that cannot be one, StoreLocked if the folder belongs to
-        another process, StoreUnavailable if a server does not answer or refuses the sign-in.
+        another process, StoreUnavailable if a server does not answer or refuses the sign-in, or
+        the local engine cannot be started.
         """
         from astermind_lab.persistence import Store
         from astermind_lab.settings import load_settings
@@ -67,12 +73,14 @@ class Session:
         if password is None and settings.database.password is not None:
             password = settings.database.password.get_secret_value()
         store = Store.open(
-            url or settings.database.url or own_place(settings.data_dir),
+            url or settings.database.url or f"local://{settings.data_dir}",
             namespace=namespace or settings.database.namespace,
             database=database or settings.database.database,
             username=username or settings.database.username,
             password=password,
             clock=clock,
+            engine=engine_options(settings),
+            patience=settings.database.reconnect_timeout.total_seconds(),
         )
         allowed = Folders() if folders is None else _only(folders)
         return cls(store, settings, clock, allowed)
@@ -81,6 +89,9 @@ class Session:
         """Let go of the store and of the models in memory; a second call does nothing."""
         with self._lock:
             store, self._store = self._store, None
+            follower, self._follower = self._follower, None
+        if follower is not None:
+            follower.close()
         self.live.clear()
         self._versions.clear()
         if store is not None:
@@ -99,6 +110,28 @@ class Session:
         """Where the lab keeps its records."""
         return self.store.url
 
+    def watch(
+        self,
+        table: str,
+        since: str | None = None,
+        callback: Callable[[RecordChange], object] | None = None,
+    ) -> Watch:
+        """The changes of a table, as any program makes them: an iterator that waits for the next.
+
+        table : predictions, models, aliases, datasets, embeddings, metrics, feedback, workflows,
+            scheduled_jobs or jobs
+        since : the ``cursor`` of the last change that was dealt with; "start" is the oldest change
+            that is kept; None is now
+        callback : called with each change, in a thread of its own that ends with the watch
+
+        Every change comes, those of one record in order; after a lost connection some may come
+        twice. Close the watch, or use it in ``with``. Raises InvalidInput, StoreError.
+        """
+        watch = self.store.feed.watch(table, since)
+        if callback is not None:
+            watch.start(callback)
+        return watch
+
     def find(self, model_id: str, version: str | None = None) -> LiveModel:
         """A model that can answer: the one in memory, else the stored one, which is then loaded.
 
@@ -115,11 +148,15 @@ class Session:
             there = self.live.get(model_id)
             if there is not None:
                 return there
+            if self._follower is None:  # before it is looked up, so that no later one is missed
+                self._follower = Follower(self.store, self.live)
             try:
                 stored = self.stored(model_id, None)
             except NotFound as error:
                 raise NotFound(f"{error}, and none of that name is in memory") from None
-            return self.live.put_if_absent(self.read(stored))
+            model = self.read(stored)
+            model.follows = True
+            return self.live.put_if_absent(model)
 
     def stored(self, model_id: str, version: str | None) -> ModelVersion:
         """What is known of a stored version or alias; NotFound names the argument at fault."""
@@ -158,12 +195,6 @@ class Session:
         if store is None:
             return f"{name}(closed)"
         return f"{name}({store.url!r}, {len(self.live.all())} models in memory)"
-
-
-def own_place(data_dir: Path) -> str:
-    """The address of the lab's own folder, which is made if it is missing."""
-    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return f"surrealkv://{data_dir / 'lab'}"
 
 
 def _only(folders: Sequence[str | os.PathLike[str]]) -> Folders:

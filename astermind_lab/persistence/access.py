@@ -129,7 +129,11 @@ async def _sign_in(client: Any, access: Access, credentials: Credentials) -> Non
     namespace, database = access.namespace, access.database
     user = {"username": credentials.username, "password": credentials.password}
     refusal = ""
-    scopes = ({"namespace": namespace, "database": database}, {"namespace": namespace}, {})
+    scopes: tuple[dict[str, str], ...] = (
+        {"namespace": namespace, "database": database},
+        {"namespace": namespace},
+        {},
+    )
     for scope in scopes[2:] if access.target.data_dir else scopes:
         try:
             await client.signin({**scope, **user})

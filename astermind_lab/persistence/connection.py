@@ -112,16 +112,14 @@ class Connection:
         self.target = access.target
         self.thread = thread
         self.read_only = False
-        self.written: Callable[[], None] = lambda: None
+        self.written: list[Callable[[], None]] = []
         self._process = os.getpid()
         self._links = [_Link(client)]  # one; in a list, so that the finalizer sees the newest
         self._mending = threading.Lock()
         self._alone = asyncio.Lock()
         self._turns = Turns()
         self._settled: list[RecordID] = []
-        self._shut = weakref.finalize(
-            self, _shut_down, self._links, thread, lock, self._process
-        )
+        self._shut = weakref.finalize(self, _shut_down, self._links, thread, lock, self._process)
 
     @classmethod
     def open(
@@ -290,7 +288,8 @@ class Connection:
             else:
                 reply = await link.client.query_raw(statements, bound)
         if kind is Turn.WRITING:
-            self.written()
+            for tell in self.written:
+                tell()
         return reply
 
     def _mend(self, link: _Link, problem: Exception) -> None:

@@ -37,7 +37,7 @@ from astermind_lab.persistence.changes import (
     stamp_of_millisecond,
 )
 from astermind_lab.persistence.connection import Connection
-from astermind_lab.persistence.hints import Hints, LiveHints
+from astermind_lab.persistence.hints import Hints, hints_for
 from astermind_lab.persistence.watch import RecordChange, Watch
 
 __all__ = ["KEPT_DAYS", "WATCHABLE", "Feed", "RecordChange", "Watch"]
@@ -165,7 +165,7 @@ class Feed:
                 raise StoreError(f"the store {self._connection.target.url} is closed")
             if self._hints is not None:
                 return
-            hints = self._make_hints()
+            hints = hints_for(self._connection)
             try:
                 self.head = self._end_of_feed()
                 self.complete_from = self.head
@@ -175,9 +175,6 @@ class Feed:
                 raise
             self._hints = hints
             threading.Thread(target=self._follow, name="astermind-feed", daemon=True).start()
-
-    def _make_hints(self) -> Hints:
-        return (LiveHints if self._connection.target.is_server else Hints)(self._connection)
 
     def _end_of_feed(self) -> int:
         """A stamp after all that was written; what was written in the overlap counts as seen."""
@@ -230,9 +227,7 @@ class Feed:
                 self._take_in()
                 self.problem = None
             except StoreError as problem:
-                if self.closed:
-                    break
-                if self.problem is None:
+                if self.problem is None and not self._closed.is_set():
                     _log.warning("changes do not arrive at present: %s", problem)
                 self.problem = str(problem)
             hints.wait(_LOOK_SECONDS[self.mode if hints.healthy else "polling"])
@@ -291,5 +286,3 @@ def _read_cursor(cursor: str) -> tuple[int, int]:
     raise InvalidInput(
         "since", f'{shown(cursor)} is no cursor; give the cursor of a change, or "start"'
     )
-
-

@@ -19,7 +19,7 @@ from astermind_lab.errors import StoreError
 from astermind_lab.persistence.access import enter
 from astermind_lab.persistence.connection import Connection
 
-__all__ = ["Hints", "LiveHints"]
+__all__ = ["Hints", "LiveHints", "hints_for"]
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
 
@@ -33,8 +33,7 @@ class Hints:
 
     def __init__(self, connection: Connection) -> None:
         self._hinted = threading.Event()
-        hinted = self._hinted
-        connection.written = hinted.set
+        connection.written.append(self._hinted.set)
 
     @property
     def healthy(self) -> bool:
@@ -88,7 +87,8 @@ class LiveHints(Hints):
         self._change(self._tables.discard, table)
 
     def close(self) -> None:
-        self._task.cancel()
+        with contextlib.suppress(ReferenceError):
+            self._connection.thread.call(self._task.cancel)
         super().close()
 
     def _change(self, change: Any, table: str) -> None:
@@ -147,6 +147,11 @@ class LiveHints(Hints):
         async for _ in notifications:
             self._hinted.set()
         raise ConnectionError("the live query ended")
+
+
+def hints_for(connection: Connection) -> Hints:
+    """The hints that fit the store."""
+    return LiveHints(connection) if connection.target.is_server else Hints(connection)
 
 
 async def _until_broken(client: Any) -> None:

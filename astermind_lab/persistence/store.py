@@ -13,6 +13,7 @@ from astermind_lab.persistence.datasets import DatasetRepository
 from astermind_lab.persistence.embeddings import EmbeddingRepository
 from astermind_lab.persistence.engine import EngineOptions
 from astermind_lab.persistence.feed import Feed
+from astermind_lab.persistence.hints import Hints, hints_for
 from astermind_lab.persistence.migrate import migrate
 from astermind_lab.persistence.models import ModelRepository
 from astermind_lab.persistence.owner import forget_owner, record_owner
@@ -86,6 +87,12 @@ class Store:
             _close(connection)
             raise
         return cls(connection, clock)
+
+    def hints(self, table: str) -> Hints:
+        """Hints that a table may have changed, for those who look at it themselves; close them."""
+        hints = hints_for(self._connection)
+        hints.attend(table)
+        return hints
 
     @property
     def url(self) -> str:

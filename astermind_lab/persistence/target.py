@@ -19,8 +19,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from astermind_lab.errors import InvalidInput, shown
+from astermind_lab.persistence.engine.place import Place
 
-__all__ = ["Target", "folder_target", "parse_url"]
+__all__ = ["Target", "folder_target", "local_place", "parse_url"]
 
 # Without a limit the engine sizes its cache from the machine and takes more than a gigabyte.
 BLOCK_CACHE_BYTES = 64 * 1024 * 1024
@@ -72,6 +73,12 @@ def parse_url(url: str) -> Target:
     # Only the scheme is quoted: what follows it may hold a password.
     given = shown(f"{scheme}://…" if mark else scheme)
     raise InvalidInput("url", f"a store URL is {_ALLOWED}, got {given}")
+
+
+def local_place(url: str) -> Place | None:
+    """The place of the local engine that a URL names; None for a URL of another kind."""
+    data_dir = parse_url(url).data_dir
+    return None if data_dir is None else Place(data_dir)
 
 
 def folder_target(folder: Path) -> Target:

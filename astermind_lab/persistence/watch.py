@@ -6,6 +6,7 @@ visible, and their inner bookkeeping is left out: what comes is what a user of t
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import time
@@ -24,9 +25,10 @@ from astermind_lab.persistence.values import from_database, plain_moment, record
 if TYPE_CHECKING:
     from astermind_lab.persistence.feed import Feed
 
-__all__ = ["RecordChange", "Watch", "run_callback"]
+__all__ = ["RecordChange", "Watch"]
 
 _LONGEST_WAIT = 3600.0
+_log = logging.getLogger(__name__)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _VISIBLE = {"models": "active", "datasets": "ready"}
 _INNER: Mapping[str, frozenset[str]] = {
@@ -84,6 +86,23 @@ class Watch:
         if found:
             self.cursor = found[-1].cursor
         return found
+
+    def start(self, callback: Callable[[RecordChange], object]) -> None:
+        """Call back for each change, in a thread that ends with the watch.
+
+        An error that the callback raises is logged; the next change comes all the same.
+        """
+        threading.Thread(
+            target=self._serve, args=(callback,), name=f"astermind-{self.table}", daemon=True
+        ).start()
+
+    def _serve(self, callback: Callable[[RecordChange], object]) -> None:
+        while not self.closed:
+            try:
+                for change in self:
+                    callback(change)
+            except Exception:
+                _log.exception("a watcher of %s failed", self.table)
 
     def close(self) -> None:
         """End the iteration; closing twice is no error."""
@@ -224,15 +243,3 @@ def _json(value: Any) -> Any:
 
 def _cursor(stamp: int, done: int) -> str:
     return f"{stamp}.{done}"
-
-
-def run_callback(watch: Watch, callback: Callable[[RecordChange], object]) -> threading.Thread:
-    """Call back for each change, in a thread that ends with the watch."""
-
-    def serve() -> None:
-        for change in watch:
-            callback(change)
-
-    thread = threading.Thread(target=serve, name=f"astermind-watch-{watch.table}", daemon=True)
-    thread.start()
-    return thread

@@ -15,6 +15,7 @@ from astermind_lab.settings.sources import layers, origin, setting_keys, setting
 __all__ = ["SettingShown", "describe"]
 
 _NONE_MEANS = {
+    "database.idle_timeout": "never",
     "retention.predictions": "forever",
     "retention.metrics": "forever",
     "retention.old_model_versions": "all",

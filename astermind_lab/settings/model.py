@@ -6,7 +6,7 @@ import os
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import platformdirs
 from pydantic import (
@@ -37,18 +37,19 @@ __all__ = [
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
 
-_SCHEMES = ("mem://", "surrealkv://", "ws://", "wss://")
+_SCHEMES = ("mem://", "surrealkv://", "local://", "ws://", "wss://")
 _LARGEST_DIVERGENCE = 0.6931  # ln 2: no two distributions are further apart in nats
 
 
 def _url(value: str) -> str:
-    if "@" in value and not value.startswith(("mem://", "surrealkv://")):
+    if "@" in value and not value.startswith(("mem://", "surrealkv://", "local://")):
         raise ValueError(
             "an address holds no user name or password; set database.username and database.password"
         )
     if not value.startswith(_SCHEMES) or value in _SCHEMES[1:]:
         raise ValueError(
-            "should be mem://, surrealkv://FOLDER, ws://HOST:PORT/rpc or wss://HOST:PORT/rpc"
+            "should be mem://, surrealkv://FOLDER, local://DATA_DIR, ws://HOST:PORT/rpc or "
+            "wss://HOST:PORT/rpc"
         )
     return value
 
@@ -71,6 +72,10 @@ def _duration(value: object) -> timedelta:
 
 def _keep(value: object) -> timedelta | None:
     return None if value in (None, "forever") else _duration(value)
+
+
+def _last(value: object) -> timedelta | None:
+    return None if value in (None, "never") else _duration(value)
 
 
 def _keep_count(value: object) -> object:
@@ -108,6 +113,7 @@ def _default_allowed_paths() -> tuple[Path, ...]:
 _Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 _Url = Annotated[_Word, AfterValidator(_url)]
 _Duration = Annotated[timedelta, BeforeValidator(_duration)]
+_Last = Annotated[timedelta | None, BeforeValidator(_last)]
 _Keep = Annotated[timedelta | None, BeforeValidator(_keep)]
 _Count = Annotated[int, Field(ge=1)]
 _KeepCount = Annotated[_Count | None, BeforeValidator(_keep_count)]
@@ -120,13 +126,23 @@ class _Section(BaseModel):
 
 
 class Database(_Section):
-    """Where the records are; ``url`` None means the lab's own place in ``data_dir``."""
+    """Where the records are; ``url`` None means the local engine of ``data_dir``.
+
+    engine : what the local engine is: embedded in this package, or the program surreal
+    port : where it listens on this machine; 0 takes a free one
+    idle_timeout : how long it lasts with nobody connected; None is for ever
+    reconnect_timeout : how long a lost connection is opened again before callers are told
+    """
 
     url: _Url | None = None
     namespace: _Word = "astermind"
     database: _Word = "lab"
     username: _Word | None = None
     password: SecretStr | None = None
+    engine: Literal["auto", "embedded", "surreal"] = "auto"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 0
+    idle_timeout: _Last = timedelta(minutes=10)
+    reconnect_timeout: _Duration = timedelta(seconds=30)
 
 
 class Monitoring(_Section):

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
-import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 from astermind_lab.persistence import Store
+from astermind_lab.persistence.engine import USERNAME, EngineOptions, Place, ensure_engine
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parent.parent
 PATIENCE_SECONDS = 60
+IDLE_SECONDS = 60.0  # an engine that a broken test leaves behind ends by itself
 
 
 def start(code: str, *arguments: str) -> subprocess.Popen[str]:
@@ -42,25 +46,35 @@ def output(process: subprocess.Popen[str]) -> IO[str]:
 
 
 class Server:
-    """The test server as a process that can be killed."""
+    """A local engine of its own, addressed as a server and killed like one."""
+
+    url: str
+    pid: int
+    username: str = USERNAME
+    password: str
 
     def __init__(self, folder: Path) -> None:
-        address = folder / f"{uuid.uuid4().hex}.address"
-        self.process = subprocess.Popen([sys.executable, str(HERE / "rpc_server.py"), str(address)])
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not address.exists():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                raise RuntimeError("the test server did not start")
-            time.sleep(0.02)
-        self.url = address.read_text()
+        self.place = Place(folder / f"engine-{uuid.uuid4().hex}")
+        status = ensure_engine(self.place, EngineOptions(idle_seconds=IDLE_SECONDS))
+        self.url, self.pid = status["url"], status["pid"]
+        self.password = self.place.secret()
 
-    def open(self, database: str | None = None) -> Store:
+    def open(self, database: str | None = None, patience: float = 10.0) -> Store:
         """A store in a database of its own, or in the one that is named."""
         return Store.open(
-            self.url, database=database or uuid.uuid4().hex, username="root", password="secret"
+            self.url,
+            database=database or uuid.uuid4().hex,
+            username=self.username,
+            password=self.password,
+            patience=patience,
         )
 
     def stop(self) -> None:
-        self.process.kill()
-        self.process.wait()
+        """Kill it, at once."""
+        kill(self.pid)
+
+
+def kill(pid: int) -> None:
+    """End a process without a word, if it is there."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)

@@ -34,7 +34,7 @@ from astermind_lab.persistence.engine.proof import (
 from astermind_lab.persistence.folder_lock import is_held
 from astermind_lab.persistence.owner import describe_owner, is_running
 
-__all__ = ["EngineOptions", "ensure_engine", "engine_status", "stop_engine"]
+__all__ = ["EngineOptions", "engine_status", "ensure_engine", "stop_engine"]
 
 _ASK_SECONDS = 5.0
 _START_SECONDS = 60.0

@@ -107,9 +107,10 @@ class LiveQueries:
         if place is None:
             return False
         database = self._databases[place]
-        del database.queries[key]
+        query = database.queries.pop(key)
         if not database.queries:
             del self._databases[place]
+        query.deliver(_notification(key, _KILLED, _NONE, _NONE))
         return True
 
     async def pump(self) -> None:
@@ -133,12 +134,15 @@ class LiveQueries:
         where = f"WHERE {live.condition}" if live.condition else ""
         fields = "*" if live.is_diff else live.fields
         fetch = f"FETCH {live.fetch}" if live.fetch else ""
-        namespace, database, table, _, _ = await self._engine.ask(
+        namespace, database, table, _ = await self._engine.ask(
             f"RETURN session::ns(); RETURN session::db(); RETURN type::string({source}); "
-            f"SELECT id FROM type::table({source}) LIMIT 1; "
             f"SELECT {fields} FROM [] {where} {fetch};",
             session=session,
             **bound,
+        )
+        # Raises for a table that is not there, and for one that the session may not read.
+        await self._engine.ask(
+            f"SELECT id FROM {escape_identifier(table)} LIMIT 1", session=session
         )
         return (namespace, database), table
 
@@ -185,9 +189,7 @@ class LiveQueries:
             if outcome is not None and query.key in self._homes:
                 query.deliver(told.notification(query.key, outcome))
 
-    async def _outcomes(
-        self, query: LiveQuery, changes: Sequence[_Told]
-    ) -> list[bytes | None]:
+    async def _outcomes(self, query: LiveQuery, changes: Sequence[_Told]) -> list[bytes | None]:
         """What each change means for the query, encoded; None for one that it does not see."""
         live = query.live
         if live.is_plain:
@@ -212,9 +214,9 @@ class LiveQueries:
 
     async def _ask(self, place: tuple[str, str], statements: str, **bound: Any) -> list[Any]:
         namespace, database = map(escape_identifier, place)
-        return (
-            await self._engine.ask(f"USE NS {namespace} DB {database}; {statements}", **bound)
-        )[1:]
+        return (await self._engine.ask(f"USE NS {namespace} DB {database}; {statements}", **bound))[
+            1:
+        ]
 
 
 # A row can stand in a FROM, so conditions name its fields as they do in any SELECT.
@@ -225,10 +227,11 @@ RETURN $rows.map(|$row, $place| value::diff(value::patch($row, $undo[$place]), $
 
 
 def _patches(change: Change, forward: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
-    """The patches that a subscriber to DIFF gets; a new record replaces nothing."""
-    if change.action == "create":
-        return [{"op": "replace", "path": "", "value": change.data}]
-    return forward
+    """The patches that a subscriber to DIFF gets, the same as from a server."""
+    if change.action == "update":
+        return forward
+    now = change.data if change.action == "create" else None
+    return [{"op": "replace", "path": "", "value": now}]
 
 
 def _table_expression(source: str) -> str:
@@ -239,6 +242,9 @@ def _table_expression(source: str) -> str:
     if name[:1] in ("`", "⟨"):
         name = name[1:-1].replace("\\`", "`").replace("\\⟩", "⟩").replace("\\\\", "\\")
     return json.dumps(name, ensure_ascii=False)
+
+
+_KILLED, _NONE = encode("KILLED"), encode(None)
 
 
 class _Told:
@@ -257,19 +263,25 @@ class _Told:
         return self._whole
 
     def notification(self, key: uuid.UUID, outcome: bytes) -> bytes:
-        """``{result: {id, action, record, result}}`` in CBOR."""
-        return b"".join(
-            (
-                b"\xa1\x66result\xa4\x62id",
-                b"\xd8\x25\x50" + key.bytes,
-                b"\x66action",
-                self._action,
-                b"\x66record",
-                self._record,
-                b"\x66result",
-                outcome,
-            )
+        return _notification(key, self._action, self._record, outcome)
+
+
+def _notification(key: uuid.UUID, action: bytes, record: bytes, result: bytes) -> bytes:
+    """``{result: {id, action, record, result, session}}`` in CBOR, as a server sends it."""
+    return b"".join(
+        (
+            b"\xa1\x66result\xa5\x62id\xd8\x25\x50",
+            key.bytes,
+            b"\x66action",
+            action,
+            b"\x66record",
+            record,
+            b"\x66result",
+            result,
+            b"\x67session",
+            _NONE,
         )
+    )
 
 
 def _by_table(sets: Sequence[ChangeSet]) -> dict[str, list[_Told]]:

@@ -142,6 +142,8 @@ class EngineServer:
         while not self._leaving.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._leaving.wait(), step)
+            if not self._place.folder.is_dir():
+                self._leave(f"{self._place.folder} is gone")
             alone = 0.0 if self._sockets else time.monotonic() - self._alone_since
             if self._idle_seconds and alone > self._idle_seconds:
                 self._leave(f"nobody was connected for {self._idle_seconds:g} s")
@@ -197,5 +199,3 @@ def _plain(status: http.HTTPStatus, body: bytes, proof: str | None = None) -> Re
     if proof is not None:
         headers[PROOF_HEADER] = proof
     return Response(status.value, status.phrase, headers, body)
-
-

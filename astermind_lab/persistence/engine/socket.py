@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import uuid
 from collections import deque
@@ -42,9 +43,7 @@ _log = logging.getLogger(__name__)
 class Socket:
     """A client of the engine."""
 
-    def __init__(
-        self, connection: ServerConnection, engine: Embedded, live: LiveQueries
-    ) -> None:
+    def __init__(self, connection: ServerConnection, engine: Embedded, live: LiveQueries) -> None:
         self._connection = connection
         self._engine = engine
         self._live = live
@@ -152,8 +151,8 @@ class Socket:
 
     async def _end_live(self, request: Request) -> bytes:
         key = _as_uuid(request.params[0]) if request.params else None
-        if key is None or not self._end(key):
-            return _error(request.number, -32000, "NotFound", _no_live_query(key))
+        if not self._end(key):
+            raise Refused(f"Cannot execute KILL statement using id: u'{key}'")
         return encode({"id": request.number, "result": None})
 
     async def _take_out_live(self, request: Request, session: uuid.UUID) -> None:
@@ -165,23 +164,26 @@ class Socket:
         bound = bound if isinstance(bound, Mapping) else {}
         for place, statement in enumerate(statements):
             live, ended = parse_live(statement), parse_kill(statement)
-            if live is not None:
-                statements[place] = f"RETURN u'{await self._begin(live, session, bound)}'"
-            elif ended is not None:
-                [found] = await self._engine.ask(f"RETURN {ended}", session=session, **bound)
-                key = _as_uuid(found)
-                gone = key is not None and self._end(key)
-                statements[place] = "RETURN NONE" if gone else f'THROW "{_no_live_query(key)}"'
+            try:
+                if live is not None:
+                    statements[place] = f"RETURN u'{await self._begin(live, session, bound)}'"
+                elif ended is not None:
+                    [named] = await self._engine.ask(f"RETURN {ended}", session=session, **bound)
+                    if not self._end(_as_uuid(named)):
+                        raise Refused(f"Cannot execute KILL statement using id: {ended}")
+                    statements[place] = "RETURN NONE"
+            except Refused as problem:
+                statements[place] = f"THROW {json.dumps(str(problem), ensure_ascii=False)}"
         request.replace([";".join(statements), dict(bound)])
 
-    async def _begin(
-        self, live: Live, session: uuid.UUID, bound: Mapping[str, Any]
-    ) -> uuid.UUID:
+    async def _begin(self, live: Live, session: uuid.UUID, bound: Mapping[str, Any]) -> uuid.UUID:
         key = await self._live.start(live, session, bound, self._outbox.put)
         self._queries.add(key)
         return key
 
-    def _end(self, key: uuid.UUID) -> bool:
+    def _end(self, key: uuid.UUID | None) -> bool:
+        if key is None:
+            return False
         self._queries.discard(key)
         return self._live.kill(key)
 
@@ -231,10 +233,6 @@ class _Outbox:
                     message = self._waiting.popleft()
                     self._bytes -= len(message)
                     await self._connection.send(message)
-
-
-def _no_live_query(key: uuid.UUID | None) -> str:
-    return f"Can not execute KILL statement using id '{key}'"
 
 
 def _as_uuid(value: object) -> uuid.UUID | None:

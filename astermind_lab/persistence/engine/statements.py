@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 __all__ = ["Live", "parse_kill", "parse_live", "split"]
 
@@ -51,7 +52,7 @@ def split(text: str) -> list[str] | None:
     if not _LIVE_OR_KILL.search(text):
         return None
     cuts = [-1, *(at for at, token in _top_level(text) if token == ";"), len(text)]
-    return [text[start + 1 : end] for start, end in zip(cuts, cuts[1:], strict=False)]
+    return [text[start + 1 : end] for start, end in pairwise(cuts)]
 
 
 def parse_live(statement: str) -> Live | None:
