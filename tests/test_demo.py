@@ -113,10 +113,12 @@ def test_people_get_a_line_for_each_step_in_80_columns(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     steps = ["read", "split", "open the lab", "train", "leave-one-out", "held out", "store"]
-    steps += ["one answer", "second process", "log", "ask the log"]
-    assert [line[:15].rstrip() for line in lines[2:13]] == steps
+    steps += ["one answer", "second process", "live", "log", "ask the log"]
+    assert [line[:15].rstrip() for line in lines[2:14]] == steps
     assert max(len(line) for line in lines[5 : lines.index("Next")]) <= 80
     assert re.search(r" (\d+) of \1 answers are equal to the last bit", done.stdout)
+    asked = re.search(r"(\d+) answers are equal", done.stdout)
+    assert asked and f"\nlive            {asked[1]} predictions of that process" in done.stdout
     assert "truth ↓ predicted →" in done.stdout
     assert "note: 4 of the 124 texts repeat an earlier one" in done.stdout
     assert lines[-4] == "Next"
@@ -199,6 +201,21 @@ def test_memory_is_out_of_reach_of_a_second_process(
         main(["--url", "mem://", "demo", "--json", "--data", str(tmp_path / "garage.csv")])
     assert ended.value.code == 2
     assert capsys.readouterr().err.startswith("astermind: url: mem:// is out of reach")
+
+
+def test_a_folder_that_one_process_owns_is_handed_over(tmp_path: Path) -> None:
+    (tmp_path / "garage.csv").write_text(csv_of(sentences()), encoding="utf-8")
+    data = ["--data", str(tmp_path / "garage.csv")]
+    done = subprocess.run(
+        [sys.executable, "-m", "astermind_lab", "--url", f"surrealkv://{tmp_path / 'lab'}"]
+        + ["demo", *data],
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+        check=True,
+    )
+    assert "equal to the last bit" in done.stdout and "\nlive" not in done.stdout
 
 
 def test_a_lab_that_another_program_holds_is_one_line(tmp_path: Path) -> None:

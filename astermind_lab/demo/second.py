@@ -19,9 +19,16 @@ _PATIENCE_SECONDS = 300
 
 
 def ask_second_process(
-    model_id: str, version: str, texts: Sequence[str], url: str, settings: Settings
+    model_id: str,
+    version: str,
+    texts: Sequence[str],
+    url: str,
+    settings: Settings,
+    log: bool = False,
 ) -> list[tuple[str, float]]:
     """Label and probability of each text, as ``astermind predict-many`` answers.
+
+    log : whether it writes its answers to the prediction log
 
     The process finds a password where this one found it, in the environment or the settings file.
     Raises AsterMindError with the reason that it gave, if it fails.
@@ -31,7 +38,7 @@ def ask_second_process(
     command += ["--namespace", place.namespace, "--database", place.database]
     command += ["--username", place.username] if place.username else []
     command += ["predict-many", "--model-id", model_id, "--version", version]
-    command += ["--texts", "-", "--no-log-prediction", "--json"]
+    command += ["--texts", "-", "--log-prediction" if log else "--no-log-prediction", "--json"]
     try:
         done = subprocess.run(
             command,

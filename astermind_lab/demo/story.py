@@ -19,12 +19,14 @@ from astermind_lab.lab.arguments import renamed
 from astermind_lab.results import ConfusionMatrix, Metrics, TrainedModel
 
 if TYPE_CHECKING:
+    from astermind_lab.lab import Watch
     from astermind_lab.settings import Settings
 
 __all__ = ["Outcome", "Stored", "run"]
 
 ASKED = 300
 LOGGED = 500
+_ARRIVAL_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,10 @@ def run(examples: Examples, settings: Settings, tell: Teller) -> Outcome:
             step.figure = f"{len(learn):,} to learn from, {len(held):,} held out"
         with _open(settings, tell) as lab:
             stored = _teach(lab, learn, held, tell)
+            if lab.shared:
+                with lab.watch("predictions") as watch:
+                    equal = _ask_again(stored, settings, tell, watch)
+                return _log(lab, examples, held, stored, equal, tell)
         # A folder has one owner: this process has let go of it, so that another one can have it.
         equal = _ask_again(stored, settings, tell)
         with Lab.open(settings=settings) as lab:
@@ -100,9 +106,10 @@ def _open(settings: Settings, tell: Teller) -> Lab:
         if lab.url == "mem://":
             lab.close()
             raise InvalidInput(
-                "url", "mem:// is out of reach of a second process; give surrealkv://FOLDER"
+                "url", "mem:// is out of reach of a second process; leave --url out"
             )
-        step.figure = lab.url.replace(f"surrealkv://{Path.home()}", "~", 1)
+        kind = "shared, " if lab.shared else ""
+        step.figure = kind + lab.url.partition("://")[2].replace(str(Path.home()), "~", 1)
     return lab
 
 
@@ -158,14 +165,36 @@ def _median_latency(lab: Lab, model_id: str, texts: Sequence[str], step: Step) -
     return median(took)
 
 
-def _ask_again(stored: Stored, settings: Settings, tell: Teller) -> bool:
+def _ask_again(
+    stored: Stored, settings: Settings, tell: Teller, watch: Watch | None = None
+) -> bool:
+    """Whether a second process gives the same answers; with a watch, they are seen arriving."""
     with tell.step("second process") as step:
         again = ask_second_process(
-            stored.training.model_id, stored.version, stored.asked, stored.url, settings
+            stored.training.model_id,
+            stored.version,
+            stored.asked,
+            stored.url,
+            settings,
+            log=watch is not None,
         )
         same = sum(a == b for a, b in zip(stored.answers, again, strict=True))
         step.figure = f"{same:,} of {len(again):,} answers are equal to the last bit"
+    if watch is not None:
+        with tell.step("live") as step:
+            seen = _count_arrivals(watch, len(again))
+            step.figure = f"{seen:,} predictions of that process arrived in this one"
     return same == len(stored.asked)
+
+
+def _count_arrivals(watch: Watch, expected: int) -> int:
+    seen = 0
+    while seen < expected:
+        changes = watch.read(timeout=_ARRIVAL_SECONDS)
+        if not changes:
+            break
+        seen += len(changes)
+    return seen
 
 
 def _log(

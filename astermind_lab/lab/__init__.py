@@ -7,6 +7,12 @@ below, and answer with the dataclasses of ``astermind_lab.results``.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from astermind_lab.lab.service import Lab
+
+if TYPE_CHECKING:  # what Lab.watch gives, for annotations
+    from astermind_lab.persistence import RecordChange as RecordChange
+    from astermind_lab.persistence import Watch as Watch
 
 __all__ = ["Lab"]

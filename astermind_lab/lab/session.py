@@ -110,6 +110,11 @@ class Session:
         """Where the lab keeps its records."""
         return self.store.url
 
+    @property
+    def shared(self) -> bool:
+        """Whether other processes may use the same lab at the same time."""
+        return self.store.shared
+
     def watch(
         self,
         table: str,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,18 +82,19 @@ async def enter(access: Access) -> Any:
         place = Place(target.data_dir)
         status = await asyncio.to_thread(ensure_engine, place, access.engine)
         url, credentials = str(status["url"]), Credentials(USERNAME, place.secret())
+    client: Any = AsyncSurreal(url, **_client_options(target))
     try:
-        client: Any = AsyncSurreal(url, **_client_options(target))
-        await client.connect()
-    except Exception as problem:
-        raise _cannot_open(target, problem) from None
-    try:
+        try:
+            await client.connect()
+        except Exception as problem:
+            raise _cannot_open(target, problem) from None
         if target.is_server:
             await _sign_in(client, access, credentials)
             await _create_missing(client, access.namespace, access.database)
         await client.use(access.namespace, access.database)
     except BaseException as problem:
-        await client.close()
+        with suppress(Exception):
+            await client.close()
         raise translate(problem) if isinstance(problem, Exception) else problem from None
     return client
 

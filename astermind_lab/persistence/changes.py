@@ -5,7 +5,8 @@ things about it decide how it has to be read:
 
 * LIMIT counts the transactions of all tables, also when one table is asked for. So the whole feed
   is read, and whoever wants one table picks it out; else a quiet table in a busy database would
-  answer "nothing" for ever.
+  answer "nothing" for ever. A page can be shorter than the limit though more follows: only an empty
+  one is the end.
 * A stamp is given when a transaction is committed, a moment before others can see it. Under load a
   reader that only looks forward misses changes. So the feed is read while nothing is being written
   (``turns.py``), which holds for a database with one owner: in process, and in the local engine.

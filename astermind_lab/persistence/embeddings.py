@@ -31,7 +31,7 @@ from astermind_lab.persistence.embedding_rows import (
 from astermind_lab.persistence.faults import RecordTaken
 from astermind_lab.persistence.values import check_id, check_object, from_database
 
-__all__ = ["EmbeddingRepository"]
+__all__ = ["EmbeddingRepository", "define_items"]
 
 _ROWS_PER_STATEMENT = 500
 # ef of the index search: with 400 an index of 5,000 random vectors of 256 numbers, the hardest
@@ -42,7 +42,7 @@ _WIDER = 20
 _WIDEST = 2_000
 
 _DEFINE_ITEMS = """
-DEFINE TABLE {items} SCHEMAFULL;
+DEFINE TABLE {items} SCHEMAFULL CHANGEFEED 1d;
 DEFINE FIELD text ON {items} TYPE string;
 DEFINE FIELD metadata ON {items} TYPE object FLEXIBLE;
 DEFINE FIELD vector ON {items} TYPE any;
@@ -64,6 +64,11 @@ _SCORED = (
     "SELECT id, text, metadata, vector::similarity::cosine(vector, $query) AS similarity "
     "FROM {source} {where} ORDER BY similarity DESC, id LIMIT $top_k"
 )
+
+
+def define_items(table: str, dimension: int) -> str:
+    """The statements that make the table of a collection, with its index and its change feed."""
+    return _DEFINE_ITEMS.format(items=table, dimension=dimension)
 
 
 class EmbeddingRepository:
@@ -213,7 +218,7 @@ class EmbeddingRepository:
             "dimension": dimension,
             "created_at": self._clock.now(),
         }
-        define = _DEFINE_ITEMS.format(items=table, dimension=dimension)
+        define = define_items(table, dimension)
         try:
             self._connection.write(
                 f"BEGIN TRANSACTION; CREATE $record CONTENT $row RETURN NONE; {define} "

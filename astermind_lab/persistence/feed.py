@@ -236,11 +236,8 @@ class Feed:
     def _take_in(self) -> None:
         """Read all that is new."""
         since = self.head - self.overlap
-        while not self.closed:
-            sets = self.read(since)
+        while not self.closed and (sets := self.read(since)):
             self._arrive([one for one in sets if one.stamp not in self._seen])
-            if len(sets) < _PAGE_SETS:
-                return
             since = sets[-1].stamp + 1
 
     def _arrive(self, sets: Sequence[ChangeSet]) -> None:

@@ -22,6 +22,7 @@ from astermind_lab.persistence.connection import Connection
 __all__ = ["Hints", "LiveHints", "hints_for"]
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
+_FAREWELL_SECONDS = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ class LiveHints(Hints):
         self._changed = asyncio.Event()
         self._ready: dict[str, threading.Event] = {}
         self._listening = False
+        self._ended = threading.Event()
         self._task = connection.thread.spawn(self._listen())
 
     @property
@@ -87,9 +89,9 @@ class LiveHints(Hints):
         self._change(self._tables.discard, table)
 
     def close(self) -> None:
-        with contextlib.suppress(ReferenceError):
-            self._connection.thread.call(self._task.cancel)
+        self._task.cancel()
         super().close()
+        self._ended.wait(_FAREWELL_SECONDS)
 
     def _change(self, change: Any, table: str) -> None:
         def on_loop() -> None:
@@ -101,6 +103,12 @@ class LiveHints(Hints):
 
     async def _listen(self) -> None:
         """Keep a socket with a live query for each table, for ever."""
+        try:
+            await self._keep_listening()
+        finally:
+            self._ended.set()
+
+    async def _keep_listening(self) -> None:
         pause = _FIRST_PAUSE
         while True:
             try:

@@ -27,7 +27,6 @@ class LoopThread:
         self._loop = CountingLoop()
         self._lock = threading.Lock()
         self._running: set[Future[Any]] = set()
-        self._spawned: list[Future[None]] = []
         self._stopping = False
         self._thread = threading.Thread(target=self._serve, name="astermind-store", daemon=True)
         self._thread.start()
@@ -65,9 +64,7 @@ class LoopThread:
             if self._stopping:
                 work.close()
                 raise CancelledError
-            future = asyncio.run_coroutine_threadsafe(work, self._loop)
-            self._spawned.append(future)
-            return future
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def call(self, work: Callable[[], object]) -> None:
         """Call a function on the loop, soon; of no effect once the loop has ended."""
@@ -75,13 +72,10 @@ class LoopThread:
             self._loop.call_soon_threadsafe(work)
 
     def stop(self, last: Coroutine[Any, Any, None] | None = None) -> None:
-        """Refuse new work, let running work finish, do ``last``, end the thread."""
+        """Refuse new work, let running work finish, do ``last``, end the rest and the thread."""
         with self._lock:
             self._stopping = True
             running = set(self._running)
-            spawned = list(self._spawned)
-        for one in spawned:
-            one.cancel()
         if threading.current_thread() is self._thread:  # collected while the loop was at work
             self._loop.create_task(self._end(last))
             return
@@ -96,6 +90,11 @@ class LoopThread:
             if last is not None:
                 await asyncio.wait_for(last, _PATIENCE_SECONDS)
         finally:
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in others:
+                task.cancel()
+            if others:
+                await asyncio.wait(others, timeout=_PATIENCE_SECONDS)
             self._loop.stop()
 
 

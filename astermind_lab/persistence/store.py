@@ -99,6 +99,11 @@ class Store:
         """Where the store is; holds no secrets."""
         return self._connection.target.url
 
+    @property
+    def shared(self) -> bool:
+        """Whether other processes may use the same database at the same time."""
+        return self._connection.target.is_server
+
     def close(self) -> None:
         """Close the database; closing twice is no error. What was in ``mem://`` is gone."""
         self.feed.close()

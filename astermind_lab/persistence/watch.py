@@ -217,7 +217,7 @@ def _action(table: str, change: Change) -> str | None:
         return change.action if visible else None
     if "status" in altered:
         return "create" if visible else "delete" if change.data["status"] != "loading" else None
-    return "update" if visible and altered - _INNER[table] else None
+    return "update" if visible and altered - _INNER[table] - {"id"} else None
 
 
 def _plain(value: Any) -> Any:

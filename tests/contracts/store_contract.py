@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from queue import Queue
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,14 @@ from astermind_lab.errors import (
     NotFound,
     StoreError,
 )
-from astermind_lab.persistence import EmbeddingItem, NewModelVersion, Prediction, Store
+from astermind_lab.persistence import (
+    EmbeddingItem,
+    NewModelVersion,
+    Prediction,
+    RecordChange,
+    Store,
+    Watch,
+)
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -704,6 +712,140 @@ def check_many_threads_read_and_write(store: Store) -> None:
         assert sorted(pool.map(work, range(24))) == list(range(24))
     assert len(store.models.latest()) == len(store.datasets.list()) == 24
     assert store.embeddings.collections() == {"shared": (2, 24)}
+
+
+# The feed
+
+SOON = 20.0  # seconds, for what arrives at once unless something is wrong
+
+
+def changes_of(watch: Watch, count: int) -> list[RecordChange]:
+    """The next changes, at least so many; fails if they do not come."""
+    found: list[RecordChange] = []
+    while len(found) < count:
+        more = watch.read(timeout=SOON)
+        assert more, f"{len(found)} of {count} changes came"
+        found += more
+    return found
+
+
+def check_a_watcher_is_told_what_was_written(store: Store) -> None:
+    store.predictions.add_many([prediction(0, input="before")])
+    with store.feed.watch("predictions") as watch:
+        ids = store.predictions.add_many([prediction(place) for place in range(1, 4)])
+        found = changes_of(watch, 3)
+    assert [change.record_id for change in found] == ids
+    assert {change.action for change in found} == {"create"}
+    assert {change.table for change in found} == {"predictions"}
+    assert found[0].data["input"] == "input 1" and found[0].data["id"] == ids[0]
+    assert found[0].data["timestamp"] == NOON + timedelta(seconds=1)
+    assert found[0].at.tzinfo is UTC
+    assert watch.closed and watch.read() == [] and list(watch) == []
+
+
+def check_a_watcher_goes_on_from_its_cursor(store: Store) -> None:
+    watch = store.feed.watch("predictions")
+    start = watch.cursor
+    store.predictions.add_many([prediction(place) for place in range(5)])
+    for place in range(5, 8):
+        store.predictions.add_many([prediction(place)])
+    inputs = [change.data["input"] for change in changes_of(watch, 8)]
+    assert inputs == [f"input {place}" for place in range(8)]
+    for since, first in ((start, 0), (None, 8)):
+        again = store.feed.watch("predictions", since=since or watch.cursor)
+        store.predictions.add_many([prediction(first, input="the last one")])
+        told = [change.data["input"] for change in changes_of(again, 1 if first else 9)]
+        # A server may tell twice what was written in the last seconds.
+        assert told[-1] == "the last one" and set(told) >= {f"input {n}" for n in range(first, 8)}
+        again.close()
+    first = store.feed.watch("predictions", since="start")
+    assert changes_of(first, 1)[0].data["input"] == "input 0"
+    first.close()
+    watch.close()
+
+
+def check_a_cursor_in_the_middle_of_a_transaction_is_exact(store: Store) -> None:
+    watch = store.feed.watch("predictions")
+    store.predictions.add_many([prediction(place) for place in range(4)])
+    cursors = [change.cursor for change in changes_of(watch, 4)]
+    assert len(set(cursors)) == 4
+    with store.feed.watch("predictions", since=cursors[1]) as rest:
+        told = [change.data["input"] for change in changes_of(rest, 2)]
+    assert told[-2:] == ["input 2", "input 3"]
+    watch.close()
+
+
+def check_each_watcher_sees_its_table_however_busy_the_others_are(store: Store) -> None:
+    with store.feed.watch("aliases") as quiet:
+        store.models.add(version(), b"w")
+        for place in range(0, 3_000, 100):
+            store.predictions.add_many([prediction(place + n) for n in range(100)])
+        store.models.set_alias("m", "champion", "v1")
+        [change] = changes_of(quiet, 1)
+        assert (change.action, change.data["alias"]) == ("create", "champion")
+        store.models.delete_alias("m", "champion")
+        [change] = changes_of(quiet, 1)
+        assert change.action == "delete"
+
+
+def check_a_watcher_sees_models_and_data_sets_as_users_do(store: Store) -> None:
+    with store.feed.watch("models") as models, store.feed.watch("datasets") as datasets:
+        store.models.add(version(description="first"), os.urandom(9_000_000))
+        [change] = changes_of(models, 1)
+        assert (change.action, change.data["version"]) == ("create", "v1")
+        assert change.data["description"] == "first"
+        assert not {"uid", "leftovers", "touched", "seq", "status"} & change.data.keys()
+        store.models.set_alias("m", "champion", "v1")  # alters the row, not what a user sees of it
+        store.models.delete_alias("m", "champion")
+        store.models.delete("m", "v1")
+        store.models.restore("m", "v1")
+        actions = [change.action for change in changes_of(models, 2)]
+        assert actions == ["delete", "create"]
+        store.datasets.add("d", [("text", "label")] * 3_200)
+        [change] = changes_of(datasets, 1)
+        assert (change.action, change.data["size"]) == ("create", 3_200)
+        with pytest.raises(InvalidInput):
+            store.datasets.add("broken", [("text", "label"), ("", "label")])
+        store.datasets.delete("d")
+        [change] = changes_of(datasets, 1)
+        assert (change.action, change.data["dataset_id"]) == ("delete", "d")
+
+
+def check_many_writers_and_no_change_is_missed(store: Store) -> None:
+    """The trap: a change gets its place in the feed before others can see it."""
+    with store.feed.watch("predictions") as watch, ThreadPoolExecutor(9) as pool:
+
+        def write(writer: int) -> list[str]:
+            rows = [[prediction(n, input=f"{writer} {n}")] for n in range(40)]
+            return [store.predictions.add_many(row)[0] for row in rows]
+
+        reading = pool.submit(changes_of, watch, 8 * 40)
+        written = [one for ids in pool.map(write, range(8)) for one in ids]
+        told = [change.record_id for change in reading.result()]
+    assert sorted(told) == sorted(written)
+
+
+def check_a_callback_is_called_for_each_change(store: Store) -> None:
+    told: Queue[str] = Queue()
+
+    def tell(change: RecordChange) -> None:
+        told.put(change.data["input"])
+        if change.data["input"] == "input 0":
+            raise RuntimeError("a fault of the callback")
+
+    watch = store.feed.watch("predictions")
+    watch.start(tell)
+    store.predictions.add_many([prediction(place) for place in range(3)])
+    assert [told.get(timeout=SOON) for _ in range(3)] == ["input 0", "input 1", "input 2"]
+    watch.close()
+
+
+def check_what_cannot_be_watched_is_refused(store: Store) -> None:
+    with pytest.raises(InvalidInput, match=r"^table: 'prediction'.*Did you mean 'predictions'"):
+        store.feed.watch("prediction")
+    for cursor in ("", "yesterday", "1", "1.", "-1.0", "1.0.0"):
+        with pytest.raises(InvalidInput, match=r"^since: "):
+            store.feed.watch("predictions", since=cursor)
 
 
 CHECKS: list[Callable[[Store], None]] = [

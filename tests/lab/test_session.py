@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,17 +25,16 @@ def test_closing_twice_is_fine_and_a_closed_lab_says_so(settings: Settings) -> N
         lab.list_models()
 
 
-def test_without_an_address_it_is_the_setting_else_a_folder(tmp_path: Path) -> None:
+def test_without_an_address_it_is_the_setting_else_the_local_engine(tmp_path: Path) -> None:
     with Lab.open(
         settings=Settings(data_dir=tmp_path / "a", database=Database(url="mem://"))
     ) as lab:
         assert lab.url == "mem://"
-    with Lab.open(settings=Settings(data_dir=tmp_path / "b")) as lab:
-        assert lab.url.startswith("surrealkv://")
-        assert str(tmp_path / "b") in lab.url
+    own = Settings(data_dir=tmp_path / "b", database=Database(idle_timeout="5s"))
+    with Lab.open(settings=own) as lab, Lab.open(settings=own) as other:
+        assert lab.url == f"local://{tmp_path / 'b'}"
         lab.train_classifier("m", EXAMPLES, SMALL, persist=True, version="1")
-    with Lab.open(settings=Settings(data_dir=tmp_path / "b")) as lab:
-        assert lab.predict("m", "rain").category == "weather"
+        assert other.predict("m", "rain").category == "weather"
 
 
 def test_an_address_that_cannot_be_one(settings: Settings) -> None:
@@ -97,3 +97,34 @@ def test_different_models_train_at_once_and_of_one_id_one_wins(any_lab: Lab) -> 
     assert [m.id for m in any_lab.list_models().models] == ["m0", "m1", "m2"] or {
         m.id for m in any_lab.list_models().models
     } == {"m0", "m1", "m2"}
+
+
+def test_a_model_that_was_loaded_by_itself_makes_way_for_a_later_version(
+    settings: Settings, tmp_path: Path
+) -> None:
+    shared = settings.model_copy(update={"database": Database(idle_timeout="5s")})
+    with Lab.open(settings=shared) as one, Lab.open(settings=shared) as two:
+        one.train_classifier("m", EXAMPLES, SMALL, persist=True, version="1")
+        two.predict("m", "rain")
+        assert [model.version for model in two.list_models().models] == ["1"]
+        watch = two.watch("models")
+        one.store_model_persistent("m", "2")
+        assert [change.data["version"] for change in watch.read(timeout=30)] == ["2"]
+        _until(lambda: [model.version for model in two.list_models().models] != ["1"])
+        two.predict("m", "rain")
+        assert [model.version for model in two.list_models().models] == ["2"]
+        two.add_examples("m", EXAMPLES[:2])
+        one.store_model_persistent("m", "3")
+        assert watch.read(timeout=30)
+        two.predict("m", "rain")  # it was changed here, so it stays
+        assert [model.version for model in two.list_models().models] != ["3"]
+
+
+def _until(true: Callable[[], bool]) -> None:
+    """Wait until something is true, which another thread brings about; fail after a while."""
+    patience = threading.Event()
+    for _ in range(600):
+        if true():
+            return
+        patience.wait(0.05)
+    raise AssertionError("it did not come true within 30 s")

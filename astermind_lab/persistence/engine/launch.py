@@ -7,6 +7,7 @@ that find none, the one that gets the start lock starts it; the others find it w
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import http.client
 import json
@@ -43,6 +44,14 @@ _LOOK_AGAIN_SECONDS = 0.01
 
 # The engines that this process has started: when one ends, somebody has to take note.
 _started: list[subprocess.Popen[bytes]] = []
+
+
+@atexit.register
+def _let_them_go() -> None:
+    """They are meant to outlive this process; Python would warn of it."""
+    for process in _started:
+        if process.poll() is None:
+            process.returncode = 0
 
 
 @dataclass(frozen=True)

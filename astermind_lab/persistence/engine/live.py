@@ -165,7 +165,6 @@ class LiveQueries:
         sets = await self._read(place, database.cursor, database.limit)
         if not sets:
             return False
-        full = len(sets) == database.limit
         database.cursor = sets[-1].stamp + 1
         by_table = _by_table(sets)
         for query in list(database.queries.values()):
@@ -175,9 +174,9 @@ class LiveQueries:
         took = time.perf_counter() - start
         if took > _LONG_SECONDS:
             database.limit = max(_FEWEST, database.limit // 2)
-        elif full and took < _QUICK_SECONDS:
+        elif took < _QUICK_SECONDS:
             database.limit = min(_MOST, database.limit * 2)
-        return full
+        return True
 
     async def _notify(self, query: LiveQuery, changes: Sequence[_Told]) -> None:
         try:
