@@ -54,7 +54,7 @@ class NativeServer(Server):
                 stdin=subprocess.PIPE,
                 stdout=lines,
                 stderr=lines,
-                cwd=_installation(),
+                cwd=installation(),
             )
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not address.exists():
@@ -94,7 +94,7 @@ def why_not() -> str | None:
     try:
         CACHE.mkdir(exist_ok=True)
         with FileLock(CACHE / "install.lock"):
-            return None if _installation().exists() else _install()
+            return None if installation().exists() else _install()
     except OSError as problem:
         return f"the native engine cannot be installed: {problem}"
 
@@ -103,13 +103,13 @@ def _program(name: str) -> str:
     return shutil.which(name) or name
 
 
-def _installation() -> Path:
+def installation() -> Path:
     digest = hashlib.sha256((NATIVE / "package.json").read_bytes()).hexdigest()
     return CACHE / digest[:16]
 
 
 def _install() -> str | None:
-    draft = _installation().with_suffix(".draft")
+    draft = installation().with_suffix(".draft")
     log = CACHE / "npm.log"
     for _ in range(ATTEMPTS):
         shutil.rmtree(draft, ignore_errors=True)
@@ -118,7 +118,7 @@ def _install() -> str | None:
         with log.open("a") as lines:
             fetched = _succeeds(draft, lines, "npm", *INSTALL)
             if fetched and _succeeds(draft, lines, "node", str(NATIVE / "server.mjs")):
-                draft.rename(_installation())
+                draft.rename(installation())
                 return None
     return f"the native engine could not be installed, see {log}: {_end_of(log)}"
 

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import logging.handlers
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from astermind_lab.errors import AsterMindError
@@ -36,7 +37,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format=_LOG_LINE, handlers=[handler])
     logging.getLogger("websockets").setLevel(logging.ERROR)
     try:
-        _run(place, options.port, options.idle_seconds)
+        _run(place, options.port, options.idle_seconds, _kind(options.kind))
     except (AsterMindError, OSError) as problem:
         return _give_up(str(problem))
     except Exception as problem:  # the engine raises plain errors
@@ -45,12 +46,19 @@ def main() -> int:
     return 0
 
 
-def _run(place: Place, port: int, idle_seconds: float) -> None:
+def _kind(wanted: str) -> str:
+    """What ``auto`` means here: the embedded database, where its package can be loaded."""
+    if wanted != "auto":
+        return wanted
+    return "embedded" if find_spec("surrealdb_embedded") else "surreal"
+
+
+def _run(place: Place, port: int, idle_seconds: float, kind: str) -> None:
     from astermind_lab.persistence.engine.server import EngineServer
     from astermind_lab.persistence.loop_thread import CountingLoop
 
     async def work() -> None:
-        await EngineServer(place, port, idle_seconds).run()
+        await EngineServer(place, port, idle_seconds, kind).run()
 
     loop = CountingLoop()
     with asyncio.Runner(loop_factory=lambda: loop) as runner:

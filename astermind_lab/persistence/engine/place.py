@@ -26,14 +26,13 @@ _SECRET_BYTES = 32
 
 @dataclass(frozen=True)
 class Address:
-    """Where an engine listens; ``kind`` is embedded or surreal, ``child`` the server's process."""
+    """Where an engine listens; ``kind`` is embedded or surreal."""
 
     url: str
     pid: int
     kind: str
     version: str
     started: str
-    child: int | None = None
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ import os
 import platform
 import signal
 import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -39,6 +40,7 @@ from astermind_lab.persistence.engine.proof import (
     same,
 )
 from astermind_lab.persistence.engine.socket import Socket
+from astermind_lab.persistence.engine.surreal import relay, running_program
 from astermind_lab.persistence.folder_lock import FolderLock
 from astermind_lab.persistence.owner import forget_owner, record_owner
 from astermind_lab.persistence.target import folder_target
@@ -57,9 +59,15 @@ _log = logging.getLogger(__name__)
 class EngineServer:
     """One engine at its work."""
 
-    def __init__(self, place: Place, port: int = 0, idle_seconds: float = 600.0) -> None:
-        """port : 0 takes a free one     idle_seconds : 0 never ends for want of clients."""
+    def __init__(
+        self, place: Place, port: int = 0, idle_seconds: float = 600.0, kind: str = "embedded"
+    ) -> None:
+        """port : 0 takes a free one     idle_seconds : 0 never ends for want of clients.
+
+        kind : embedded, or surreal for the program of that name
+        """
         self._place = place
+        self._kind = kind
         self._port = port
         self._idle_seconds = idle_seconds
         self._secret = place.secret()
@@ -74,7 +82,10 @@ class EngineServer:
         self._place.store.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = FolderLock(self._place.store)
         try:
-            await self._own_folder()
+            if self._kind == "surreal":
+                await self._run_program()
+            else:
+                await self._own_folder()
         finally:
             forget_owner(self._place.store)
             lock.release()
@@ -84,24 +95,40 @@ class EngineServer:
         live = LiveQueries(engine)
         engine.written = live.wake
         await engine.open(USERNAME, self._secret)
-        record_owner(self._place.store, datetime.now(UTC))
         pump = asyncio.create_task(live.pump())
         try:
-            async with await self._listen(engine, live) as server:
-                self._announce(server)
-                await self._until_leaving()
-                self._place.withdraw(os.getpid())
-                await self._say_farewell(server)
+            await self._serve(lambda connection: Socket(connection, engine, live).serve())
         finally:
             pump.cancel()
             await engine.close()
             _log.info("closed")
 
-    async def _listen(self, engine: Embedded, live: LiveQueries) -> Server:
+    async def _run_program(self) -> None:
+        program = running_program(
+            self._place.store,
+            self._place.folder / "surreal.log",
+            USERNAME,
+            self._secret,
+            self._leaving,
+        )
+        async with program as url:
+            await self._serve(lambda connection: relay(connection, url))
+        _log.info("closed")
+
+    async def _serve(self, talk: Callable[[ServerConnection], Awaitable[None]]) -> None:
+        """Let clients in until it is time to go."""
+        record_owner(self._place.store, datetime.now(UTC))
+        async with await self._listen(talk) as server:
+            self._announce(server)
+            await self._until_leaving()
+            self._place.withdraw(os.getpid())
+            await self._say_farewell(server)
+
+    async def _listen(self, talk: Callable[[ServerConnection], Awaitable[None]]) -> Server:
         async def converse(connection: ServerConnection) -> None:
             self._sockets.add(connection)
             try:
-                await Socket(connection, engine, live).serve()
+                await talk(connection)
             finally:
                 self._sockets.discard(connection)
                 self._alone_since = time.monotonic()
@@ -126,7 +153,7 @@ class EngineServer:
             Address(
                 url=self._url,
                 pid=os.getpid(),
-                kind="embedded",
+                kind=self._kind,
                 version=__version__,
                 started=datetime.now(UTC).isoformat(timespec="seconds"),
             )
@@ -181,7 +208,7 @@ class EngineServer:
         status: dict[str, Any] = {
             "pid": os.getpid(),
             "url": self._url,
-            "kind": "embedded",
+            "kind": self._kind,
             "version": __version__,
             "uptime_s": round(time.monotonic() - self._began, 3),
             "connections": len(self._sockets),

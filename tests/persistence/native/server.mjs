@@ -8,6 +8,9 @@
 // ends with its standard input. Every socket has a session of its own, which is anonymous until it
 // signs in. Without arguments it only tries whether the engine can be loaded.
 //
+// As a stand-in for the program surreal it takes its port and its user from the environment
+// (NATIVE_PORT, SURREAL_USER, SURREAL_PASS), writes no address, and does not listen to its input.
+//
 // Frames are spliced, never translated: to JavaScript, 1.0 and 1 are the same.
 
 import { readdirSync, renameSync, writeFileSync } from "node:fs";
@@ -54,7 +57,9 @@ if (!addressFile) process.exit();
 
 const engine = await Engine.connect(data, {});
 const call = (method, rest) => engine.execute(codec.encode({ id: "0", method, ...rest }));
-await call("query", { params: ["DEFINE USER root ON ROOT PASSWORD 'secret' ROLES OWNER"] });
+const { NATIVE_PORT = "", SURREAL_USER: user = "root", SURREAL_PASS: password = "secret" } = process.env;
+const define = `DEFINE USER OVERWRITE ${user} ON ROOT PASSWORD '${password}' ROLES OWNER`;
+await call("query", { params: [define] });
 
 const sockets = new Map(); // by session and by live query: the last notification names no session
 
@@ -112,15 +117,16 @@ async function deliver(notifications) {
 
 const server = new WebSocketServer({
   host: "127.0.0.1",
-  port: 0,
+  port: Number(NATIVE_PORT),
   path: "/rpc",
   maxPayload: 0,
   handleProtocols: (offered) => offered.has("cbor") && "cbor",
 });
 server.on("connection", converse);
 server.on("listening", () => {
+  if (NATIVE_PORT) return;
   writeFileSync(`${addressFile}.tmp`, `ws://127.0.0.1:${server.address().port}`);
   renameSync(`${addressFile}.tmp`, addressFile);
 });
-process.stdin.on("end", () => process.exit()).resume();
+if (!NATIVE_PORT) process.stdin.on("end", () => process.exit()).resume();
 deliver(await engine.notifications());
