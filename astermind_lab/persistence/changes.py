@@ -11,6 +11,10 @@ things about it decide how it has to be read:
   reader that only looks forward misses changes. So the feed is read while nothing is being written
   (``turns.py``), which holds for a database with one owner: in process, and in the local engine.
   Of a server nobody can say that; ``feed.py`` reads the last seconds again there.
+* A stamp is the time of day. After the clock was set back, new changes stand before old ones. So
+  whoever opens the database notes the stamps that are still to come (``clock_jumps.py``), and what
+  is written from then on is a generation of its own, read after the one before it. A position in
+  the feed is one number: the generation, and below it the stamp.
 """
 
 from __future__ import annotations
@@ -25,6 +29,8 @@ __all__ = [
     "MOST_SETS",
     "Change",
     "ChangeSet",
+    "Generations",
+    "Jump",
     "millisecond_of_stamp",
     "read_sets",
     "show_changes",
@@ -35,6 +41,7 @@ __all__ = [
 MOST_SETS = 1_000
 
 _COUNTER_BITS = 16
+_STAMP_BITS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +60,68 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class ChangeSet:
-    """What one transaction changed; ``stamp`` grows from one transaction to the next."""
+    """What one transaction changed; ``stamp`` is its position, which grows from one to the next."""
 
     stamp: int
     changes: Sequence[Change]
 
 
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """The clock was set back: from stamp ``since`` on, all but the ``earlier`` ones are new."""
+
+    since: int
+    earlier: frozenset[int]
+
+
+class Generations:
+    """Which generation a change is of, where the clock was set back; without jumps there is one.
+
+    >>> clock = Generations([Jump(since=50, earlier=frozenset({70, 80}))])
+    >>> [clock.generation_of(stamp) for stamp in (40, 60, 70, 80, 90)]
+    [0, 1, 0, 0, 1]
+    """
+
+    def __init__(self, jumps: Sequence[Jump] = ()) -> None:
+        self._jumps = jumps
+
+    def generation_of(self, stamp: int) -> int:
+        """The generation of a stamp, counted from 0."""
+        for number, jump in reversed(list(enumerate(self._jumps, start=1))):
+            if stamp >= jump.since and stamp not in jump.earlier:
+                return number
+        return 0
+
+    def newest(self, stamp: int) -> int:
+        """The position of a stamp in the last generation."""
+        return _position(len(self._jumps), stamp)
+
+    def step(self, since: int, sets: Sequence[ChangeSet]) -> tuple[list[ChangeSet], int | None]:
+        """What of a page is of the generation read, and where to read on; None at the end.
+
+        since : the position that the page was read from
+        """
+        generation = since >> _STAMP_BITS
+        if sets:
+            mine = [
+                ChangeSet(_position(generation, one.stamp), one.changes)
+                for one in sets
+                if not self._jumps or self.generation_of(one.stamp) == generation
+            ]
+            return mine, _position(generation, sets[-1].stamp + 1)
+        if generation < len(self._jumps):
+            return [], _position(generation + 1, self._jumps[generation].since)
+        return [], None
+
+
+def _position(generation: int, stamp: int) -> int:
+    return generation << _STAMP_BITS | stamp
+
+
 def show_changes(since: int, limit: int) -> str:
-    """The statement that reads the feed from ``since`` on, itself included."""
-    return f"SHOW CHANGES FOR DATABASE SINCE {since:d} LIMIT {min(limit, MOST_SETS):d}"
+    """The statement that reads the feed from a position on, itself included."""
+    stamp = since & ((1 << _STAMP_BITS) - 1)
+    return f"SHOW CHANGES FOR DATABASE SINCE {stamp:d} LIMIT {min(limit, MOST_SETS):d}"
 
 
 def read_sets(rows: Sequence[dict[str, Any]]) -> list[ChangeSet]:
@@ -92,5 +152,5 @@ def stamp_of_millisecond(moment: int) -> int:
 
 
 def millisecond_of_stamp(stamp: int) -> int:
-    """The millisecond since 1970 in which a stamp was given."""
-    return stamp >> _COUNTER_BITS
+    """The millisecond since 1970 in which a stamp, or that of a position, was given."""
+    return (stamp & ((1 << _STAMP_BITS) - 1)) >> _COUNTER_BITS

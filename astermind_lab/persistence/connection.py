@@ -41,6 +41,7 @@ from astermind_lab.persistence.access import (
     enter,
     take_folder,
 )
+from astermind_lab.persistence.clock_jumps import Ask, note_clock_jump
 from astermind_lab.persistence.engine import EngineOptions
 from astermind_lab.persistence.faults import (
     RecordTaken,
@@ -102,6 +103,7 @@ class Connection:
     """A signed-in connection to one namespace and database; safe to use from many threads.
 
     written : called after each write in this process; only for a store that no other one writes
+    links_made : how often it was opened
     """
 
     def __init__(
@@ -113,6 +115,7 @@ class Connection:
         self.thread = thread
         self.read_only = False
         self.written: list[Callable[[], None]] = []
+        self.links_made = 1
         self._process = os.getpid()
         self._links = [_Link(client)]  # one; in a list, so that the finalizer sees the newest
         self._mending = threading.Lock()
@@ -151,6 +154,8 @@ class Connection:
         thread = LoopThread()
         try:
             client = thread.run(enter(access))
+            if target.folder is not None:
+                thread.run(note_clock_jump(_asking(client)))
         except BaseException:
             thread.stop()
             if lock is not None:
@@ -304,6 +309,7 @@ class Connection:
                 self._check_usable()
                 try:
                     self._links[0] = _Link(self.thread.run(enter(self.access)))
+                    self.links_made += 1
                 except CancelledError:
                     raise self._is_closed() from None
                 except SignInRefused:
@@ -339,6 +345,15 @@ class Connection:
                 f"the store {self.target.url} was opened before this process was forked; "
                 "open it in each process"
             )
+
+
+def _asking(client: Any) -> Ask:
+    """A way to ask a client that nobody else uses yet."""
+
+    async def ask(statements: str, bound: dict[str, Any]) -> Sequence[Any]:
+        return read_reply(await client.query_raw(statements, bound))
+
+    return ask
 
 
 def _shut_down(

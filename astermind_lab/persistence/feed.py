@@ -32,10 +32,12 @@ from astermind_lab.errors import InvalidInput, StoreError, nearest, shown
 from astermind_lab.persistence.changes import (
     MOST_SETS,
     ChangeSet,
+    Generations,
     read_sets,
     show_changes,
     stamp_of_millisecond,
 )
+from astermind_lab.persistence.clock_jumps import READ_JUMPS, generations
 from astermind_lab.persistence.connection import Connection
 from astermind_lab.persistence.hints import Hints, hints_for
 from astermind_lab.persistence.watch import RecordChange, Watch
@@ -72,6 +74,7 @@ class Feed:
         self.complete_from = 0  # all changes from this stamp on are, or will be, among them
         self.head = 0  # the stamp to read on from
         self._seen: set[int] = set()
+        self._known: tuple[int, Generations] | None = None
         self._hints: Hints | None = None
         self._closed = threading.Event()
         self.problem: str | None = None
@@ -144,8 +147,14 @@ class Feed:
             self._news.notify_all()
 
     def read(self, since: int, limit: int = _PAGE_SETS) -> list[ChangeSet]:
-        """A page of the feed, straight from the database."""
-        return read_sets(self._connection.first(show_changes(since, limit)))
+        """A page of the feed from a position on, straight from the database; empty at the end."""
+        on: int | None = since
+        while on is not None:
+            rows = self._connection.first(show_changes(on, limit))
+            found, on = self._generations().step(on, read_sets(rows))
+            if found:
+                return found
+        return []
 
     @property
     def overlap(self) -> int:
@@ -153,6 +162,13 @@ class Feed:
         return stamp_of_millisecond(_OVERLAP_MS) if self._unordered else 0
 
     # The thread that reads
+
+    def _generations(self) -> Generations:
+        """Read again after each break: the database may have been opened anew, at another time."""
+        links = self._connection.links_made
+        if self._known is None or self._known[0] != links:
+            self._known = links, generations(self._connection.first(READ_JUMPS))
+        return self._known[1]
 
     @property
     def _unordered(self) -> bool:
@@ -179,7 +195,7 @@ class Feed:
     def _end_of_feed(self) -> int:
         """A stamp after all that was written; what was written in the overlap counts as seen."""
         now: int = self._connection.first("RETURN time::millis(time::now())")
-        since = max(0, stamp_of_millisecond(now) - self.overlap)
+        since = self._generations().newest(max(0, stamp_of_millisecond(now) - self.overlap))
         while sets := self.read(since, MOST_SETS):
             since = sets[-1].stamp + 1
             if self._unordered:

@@ -10,9 +10,11 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from surrealdb import escape_identifier
 from surrealdb.data.cbor import decode, encode
 from surrealdb_embedded import AsyncEmbeddedDB
 
+from astermind_lab.persistence.clock_jumps import note_clock_jump
 from astermind_lab.persistence.turns import Turn, Turns, turn_of
 
 __all__ = ["Embedded", "Refused"]
@@ -54,6 +56,23 @@ class Embedded:
             await self.ask(
                 f"DEFINE USER OVERWRITE {username} ON ROOT PASSWORD '{password}' ROLES OWNER"
             )
+
+    async def note_clock_jumps(self) -> int:
+        """See in every database whether the clock was set back; how many stamps are to come."""
+        found = 0
+        [root] = await self.ask("INFO FOR ROOT")
+        for namespace in map(escape_identifier, root["namespaces"]):
+            _, inside = await self.ask(f"USE NS {namespace}; INFO FOR NS")
+            for database in map(escape_identifier, inside["databases"]):
+                place = f"USE NS {namespace} DB {database}; "
+
+                async def ask(
+                    statements: str, bound: dict[str, Any], place: str = place
+                ) -> list[Any]:
+                    return (await self.ask(place + statements, **bound))[1:]
+
+                found += await note_clock_jump(ask)
+        return found
 
     async def close(self) -> None:
         """Close the folder; nobody may ask any more."""

@@ -25,10 +25,12 @@ from surrealdb.data.cbor import encode
 from astermind_lab.persistence.changes import (
     Change,
     ChangeSet,
+    Generations,
     read_sets,
     show_changes,
     stamp_of_millisecond,
 )
+from astermind_lab.persistence.clock_jumps import READ_JUMPS, generations
 from astermind_lab.persistence.engine.embedded import Embedded, Refused
 from astermind_lab.persistence.engine.statements import Live
 
@@ -64,6 +66,7 @@ class _Database:
     """The live queries of one database, and how far its feed was read."""
 
     cursor: int
+    generations: Generations
     queries: dict[uuid.UUID, LiveQuery] = field(default_factory=dict)
     limit: int = 64
 
@@ -95,7 +98,8 @@ class LiveQueries:
         query = LiveQuery(uuid.uuid4(), place, table, live, session, dict(bound), deliver)
         database = self._databases.get(place)
         if database is None:
-            database = _Database(await self._now(place))
+            known = await self._generations(place)
+            database = _Database(await self._now(place, known), known)
             database = self._databases.setdefault(place, database)
         database.queries[query.key] = query
         self._homes[query.key] = place
@@ -152,17 +156,24 @@ class LiveQueries:
         if "CHANGEFEED" not in definition or "INCLUDE ORIGINAL" not in definition:
             await self._ask(place, f"ALTER TABLE {escape_identifier(table)} {_FEED}")
 
-    async def _now(self, place: tuple[str, str]) -> int:
-        """A stamp after all that has been written."""
-        newest = stamp_of_millisecond(int(time.time() * 1000))
-        while sets := await self._read(place, newest, _MOST):
+    async def _generations(self, place: tuple[str, str]) -> Generations:
+        try:
+            [rows] = await self._ask(place, READ_JUMPS)
+        except Refused:  # a database that is not the lab's has no such table
+            rows = []
+        return generations(rows)
+
+    async def _now(self, place: tuple[str, str], known: Generations) -> int:
+        """A position after all that has been written."""
+        newest = known.newest(stamp_of_millisecond(int(time.time() * 1000)))
+        while sets := await self._read(place, newest, _MOST, known):
             newest = sets[-1].stamp + 1
         return newest
 
     async def _serve(self, place: tuple[str, str], database: _Database) -> bool:
         """Read on by one step and tell the subscribers; whether there may be more."""
         start = time.perf_counter()
-        sets = await self._read(place, database.cursor, database.limit)
+        sets = await self._read(place, database.cursor, database.limit, database.generations)
         if not sets:
             return False
         database.cursor = sets[-1].stamp + 1
@@ -207,9 +218,16 @@ class LiveQueries:
             for told, one, patch in zip(changes, found, patches, strict=True)
         ]
 
-    async def _read(self, place: tuple[str, str], since: int, limit: int) -> list[ChangeSet]:
-        [rows] = await self._ask(place, show_changes(since, limit))
-        return read_sets(rows)
+    async def _read(
+        self, place: tuple[str, str], since: int, limit: int, known: Generations
+    ) -> list[ChangeSet]:
+        on: int | None = since
+        while on is not None:
+            [rows] = await self._ask(place, show_changes(on, limit))
+            found, on = known.step(on, read_sets(rows))
+            if found:
+                return found
+        return []
 
     async def _ask(self, place: tuple[str, str], statements: str, **bound: Any) -> list[Any]:
         namespace, database = map(escape_identifier, place)

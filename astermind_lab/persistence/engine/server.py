@@ -95,6 +95,8 @@ class EngineServer:
         live = LiveQueries(engine)
         engine.written = live.wake
         await engine.open(USERNAME, self._secret)
+        if await engine.note_clock_jumps():
+            _log.warning("the clock of this machine was set back since the last change")
         pump = asyncio.create_task(live.pump())
         try:
             await self._serve(lambda connection: Socket(connection, engine, live).serve())
