@@ -28,7 +28,9 @@ __all__ = ["Address", "cli", "main"]
 _PROGRAM: Mapping[str, str] = {
     "demo": "astermind_lab.demo.command:demo",
     "config": "astermind_lab.cli.config:config",
+    "db": "astermind_lab.cli.database:db",
     "mcp": "astermind_lab.cli.serving:mcp",
+    "watch": "astermind_lab.cli.watching:watch",
     "version": "astermind_lab.cli.program:version",
 }
 
@@ -95,7 +97,10 @@ class _Program(click.Group):
 
 
 @click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--url", help="The lab: mem://, surrealkv://FOLDER, ws://HOST:PORT/rpc or wss://….")
+@click.option(
+    "--url",
+    help="The lab: mem://, surrealkv://FOLDER, local://DATA_DIR, ws://HOST:PORT/rpc or wss://….",
+)
 @click.option("--namespace", help="SurrealDB namespace.")
 @click.option("--database", help="SurrealDB database.")
 @click.option("--username", help="SurrealDB user; the password comes from the settings.")
@@ -193,6 +198,8 @@ def _explained(error: click.ClickException) -> str:
     if isinstance(error, click.NoSuchOption):
         near = f" Did you mean {error.possibilities[0]}?" if error.possibilities else ""
         return f"{error.option_name}: there is no such option.{near}"
+    if isinstance(error, click.MissingParameter):
+        return error.format_message()
     if isinstance(error, click.BadParameter) and error.param is not None and error.param.name:
         return f"{error.param.name}: {error.message}"
     return error.format_message()
