@@ -1,9 +1,9 @@
-"""Writers together or readers of the change feed together, never both.
+"""Turns of kinds that must not meet: of one kind any number run together, of two never.
 
-The engine gives a transaction its place in the change feed a moment before others can see it: while
-two write, the later place may show up first, and a reader that goes on from there misses the other.
-So the feed is read in a turn of its own, while nothing is being written. Turns are taken in the
-order in which they were asked for, so nobody waits for ever.
+Writers and readers of the change feed are such kinds. The engine gives a transaction its place in
+the feed a moment before others can see it: while two write, the later place may show up first, and
+a reader that goes on from there misses the other. So the feed is read while nothing is being
+written. Turns are taken in the order in which they were asked for, so nobody waits for ever.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ class Turns:
     """Any number of turns of one kind at a time; on one event loop."""
 
     def __init__(self) -> None:
-        self._kind: Turn | None = None
+        self._kind: Enum | None = None
         self._running = 0
-        self._queue: deque[tuple[Turn, asyncio.Future[None]]] = deque()
+        self._queue: deque[tuple[Enum, asyncio.Future[None]]] = deque()
 
-    def take(self, kind: Turn | None) -> AbstractAsyncContextManager[None]:
+    def take(self, kind: Enum | None) -> AbstractAsyncContextManager[None]:
         """Wait for a turn and hold it; None needs none."""
         return nullcontext() if kind is None else self._held(kind)
 
     @asynccontextmanager
-    async def _held(self, kind: Turn) -> AsyncIterator[None]:
+    async def _held(self, kind: Enum) -> AsyncIterator[None]:
         if self._queue or not self._fits(kind):
             await self._wait(kind)
         else:
@@ -62,7 +62,7 @@ class Turns:
         finally:
             self._end()
 
-    async def _wait(self, kind: Turn) -> None:
+    async def _wait(self, kind: Enum) -> None:
         admitted = asyncio.get_running_loop().create_future()
         self._queue.append((kind, admitted))
         try:
@@ -74,10 +74,10 @@ class Turns:
                 self._end()
             raise
 
-    def _fits(self, kind: Turn) -> bool:
+    def _fits(self, kind: Enum) -> bool:
         return not self._running or self._kind is kind
 
-    def _begin(self, kind: Turn) -> None:
+    def _begin(self, kind: Enum) -> None:
         self._kind = kind
         self._running += 1
 

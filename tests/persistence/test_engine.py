@@ -35,6 +35,7 @@ from astermind_lab.persistence.engine import (
     stop_engine,
 )
 from astermind_lab.persistence.engine.proof import PATH
+from tests.contracts.store_contract import prediction
 from tests.persistence.processes import PROJECT, Server, finish, kill, start
 
 SOON = 20.0
@@ -248,8 +249,9 @@ def test_a_socket_without_sign_in_gets_nothing(server: Server) -> None:
     async def ask() -> None:
         async with client(server, "guarded") as owner:
             await owner.query("DEFINE TABLE t; UPSERT t:1 SET secret = 'xyzzy'").execute()
-            own = (await request(await signed_in(server, "guarded"), "sessions"))["result"]
-            assert own == []
+            bare = await signed_in(server, "guarded")
+            assert (await request(bare, "sessions"))["result"] == []
+            await bare.close()
         for method, params in (
             ("query", ["SELECT * FROM t", {}]),
             ("query", ["RETURN 1", {}]),
@@ -467,6 +469,60 @@ def test_a_lost_secret_is_made_anew(tmp_path: Path) -> None:
         assert store.datasets.get("d").size == 1
         assert place.secret() != before
     stop_engine(place)
+
+
+def test_sessions_and_live_queries_go_on_when_it_opens_its_database_anew(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.make()
+    code = (
+        "import sys; from astermind_lab.persistence.engine import upkeep, __main__ as engine; "
+        "upkeep.LOG_BYTES = 300_000; upkeep._LOOK_SECONDS = 0.05; sys.exit(engine.main())"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=PROJECT)
+
+    def times() -> int:
+        return place.log.read_text().count("opened anew")
+
+    async def ask(server: Server) -> None:
+        async with client(server, "one") as one, client(server, "two") as two:
+            await one.let("x", {"deep": [1]})
+            await two.use("other", "moved")
+            await one.query("DEFINE TABLE t").execute()
+            every = await one.subscribe_live(await one.live("t"))
+            stranger = await connect(server.url, subprotocols=["cbor"])  # type: ignore[list-item]
+            await request(stranger, "use", "astermind", "one")
+            for n in range(60):
+                row = {"n": n, "pad": "x" * 30_000}
+                await one.query("CREATE t CONTENT $row RETURN NONE", {"row": row}).execute()
+            assert times() >= 2
+            assert [row["n"] for _, row in await told(every, 60)] == list(range(60))
+            assert await one.query("RETURN [$x, session::db()]").first() == [{"deep": [1]}, "one"]
+            place_now = "RETURN [session::ns(), session::db()]"
+            assert await two.query(place_now).first() == ["other", "moved"]
+            refused = await request(stranger, "query", "SELECT * FROM t", {})
+            assert "Anonymous access not allowed" in refused["error"]["message"]
+            await stranger.close()
+            assert len(await one.query("SELECT n FROM t").first()) == 60
+
+    try:
+        _until(lambda: engine_status(place) is not None)
+        server = Server.__new__(Server)
+        address = place.address()
+        assert address is not None
+        server.url, server.password = address.url, place.secret()
+        asyncio.run(ask(server))
+        with Store.open(f"local://{tmp_path}") as store, store.feed.watch("predictions") as watch:
+            before, seen = times(), 0
+            for start in range(0, 3_000, 100):
+                store.predictions.add_many([prediction(start + n) for n in range(100)])
+            while seen < 3_000:
+                changes = watch.read(timeout=SOON)
+                assert changes
+                seen += len(changes)
+            assert seen == 3_000 == store.predictions.count("m") and times() > before
+    finally:
+        process.terminate()
+        assert process.wait(SOON) == 0
 
 
 def test_its_address_tells_no_secret(server: Server) -> None:

@@ -105,6 +105,12 @@ class LiveQueries:
         self._homes[query.key] = place
         return query.key
 
+    async def read_clock_jumps(self) -> None:
+        """The database was opened again, and the clock had been set back."""
+        for place, database in self._databases.items():
+            database.generations = await self._generations(place)
+        self.wake()
+
     def kill(self, key: uuid.UUID) -> bool:
         """End a live query; False if there is none of that name."""
         place = self._homes.pop(key, None)

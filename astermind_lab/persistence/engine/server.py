@@ -41,6 +41,7 @@ from astermind_lab.persistence.engine.proof import (
 )
 from astermind_lab.persistence.engine.socket import Socket
 from astermind_lab.persistence.engine.surreal import relay, running_program
+from astermind_lab.persistence.engine.upkeep import Upkeep
 from astermind_lab.persistence.folder_lock import FolderLock
 from astermind_lab.persistence.owner import forget_owner, record_owner
 from astermind_lab.persistence.target import folder_target
@@ -95,12 +96,12 @@ class EngineServer:
         live = LiveQueries(engine)
         engine.written = live.wake
         await engine.open(USERNAME, self._secret)
-        if await engine.note_clock_jumps():
-            _log.warning("the clock of this machine was set back since the last change")
         pump = asyncio.create_task(live.pump())
+        upkeep = asyncio.create_task(Upkeep(engine, live, self._place.store, self._leave).run())
         try:
             await self._serve(lambda connection: Socket(connection, engine, live).serve())
         finally:
+            upkeep.cancel()
             pump.cancel()
             await engine.close()
             _log.info("closed")

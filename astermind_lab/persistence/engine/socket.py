@@ -111,8 +111,7 @@ class Socket:
             return _error(request.number, -32000, "NotFound", "there is no such session here")
         if request.text:
             await self._take_out_live(request, session)
-        frame = request.for_session(session)
-        answer = await self._engine.execute(frame, request.method, request.text)
+        answer = await self._engine.execute(request, session)
         if request.method in _SIGN_IN and not self._signed_in:
             self._signed_in = decode(answer).get("error") is None
         return answer
