@@ -105,9 +105,7 @@ def _open(settings: Settings, tell: Teller) -> Lab:
         lab = Lab.open(settings=settings)
         if lab.url == "mem://":
             lab.close()
-            raise InvalidInput(
-                "url", "mem:// is out of reach of a second process; leave --url out"
-            )
+            raise InvalidInput("url", "mem:// is out of reach of a second process; leave --url out")
         kind = "shared, " if lab.shared else ""
         step.figure = kind + lab.url.partition("://")[2].replace(str(Path.home()), "~", 1)
     return lab

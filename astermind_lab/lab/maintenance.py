@@ -19,7 +19,6 @@ from astermind_lab.tools import Progress
 
 if TYPE_CHECKING:
     from astermind_lab.lab.session import Session
-    from astermind_lab.persistence.connection import Connection
     from astermind_lab.persistence.maintenance import Where
     from astermind_lab.settings import Settings
 
@@ -168,10 +167,8 @@ def backup(
     path : the file to write; it is replaced if it exists
     Raises InvalidInput, StoreError.
     """
-    from astermind_lab.persistence.backup import backup as taken
-
     target = lab.folders.resolve(path, "path")
-    summary = taken(_connection(lab), target, lab.clock.now(), progress)
+    summary = lab.store.backup(target, progress)
     return StoreBackup(
         path=str(target),
         size_bytes=summary.size_bytes,
@@ -190,10 +187,8 @@ def restore(
     Raises InvalidInput for a file that is cut, altered or from a newer version, AlreadyExists if
     the store holds anything, StoreError.
     """
-    from astermind_lab.persistence.restore import restore as brought_back
-
     source = lab.folders.resolve(path, "path")
-    summary = brought_back(_connection(lab), source, lab.clock.now(), progress)
+    summary = lab.store.restore(source, progress)
     return StoreRestore(
         path=str(source),
         created_at=summary.created_at,
@@ -204,9 +199,7 @@ def restore(
 
 def check(lab: Session, progress: Progress | None = None) -> StoreCheck:
     """Look at everything the store holds, and say what is damaged or left over; changes nothing."""
-    from astermind_lab.persistence.check import check as inspected
-
-    report = inspected(_connection(lab), progress)
+    report = lab.store.check(progress)
     return StoreCheck(
         damaged=report.damaged,
         findings=[
@@ -244,7 +237,3 @@ def _where(settings: Settings) -> Where:
         password=database.password.get_secret_value() if database.password else None,
         engine=engine_options(settings),
     )
-
-
-def _connection(lab: Session) -> Connection:
-    return lab.store._connection

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from astermind_lab.clock import Clock, SystemClock
 from astermind_lab.errors import InvalidInput
@@ -20,7 +22,15 @@ from astermind_lab.persistence.owner import forget_owner, record_owner
 from astermind_lab.persistence.predictions import PredictionRepository
 from astermind_lab.persistence.target import Target, parse_url
 
+if TYPE_CHECKING:
+    from astermind_lab.persistence.backup import BackupSummary
+    from astermind_lab.persistence.check import CheckReport
+    from astermind_lab.persistence.restore import RestoreSummary
+    from astermind_lab.tools import Progress
+
 __all__ = ["Store"]
+
+_log = logging.getLogger(__name__)
 
 # A write by a user who may not is answered with success, and changes nothing.
 _MAY_WRITE = "RETURN array::len((UPSERT _counter:sign_in SET n = 1 RETURN VALUE n)) > 0"
@@ -41,6 +51,7 @@ class Store:
     def __init__(self, connection: Connection, clock: Clock) -> None:
         """Use ``Store.open``, which also brings the schema up to date."""
         self._connection = connection
+        self._clock = clock
         self.models = ModelRepository(connection, clock)
         self.datasets = DatasetRepository(connection, clock)
         self.embeddings = EmbeddingRepository(connection, clock)
@@ -83,6 +94,7 @@ class Store:
                 record_owner(target.folder, clock.now())
             migrate(connection, clock.now())
             connection.read_only = target.is_server and not connection.first(_MAY_WRITE)
+            _warn_of_half_a_restore(connection)
         except BaseException:
             _close(connection)
             raise
@@ -93,6 +105,24 @@ class Store:
         hints = hints_for(self._connection)
         hints.attend(table)
         return hints
+
+    def backup(self, path: Path, progress: Progress | None = None) -> BackupSummary:
+        """Write everything to one file, while others go on writing; see ``backup.py``."""
+        from astermind_lab.persistence.backup import backup
+
+        return backup(self._connection, path, self._clock.now(), progress)
+
+    def restore(self, path: Path, progress: Progress | None = None) -> RestoreSummary:
+        """Fill this store, which must be empty, from such a file; see ``restore.py``."""
+        from astermind_lab.persistence.restore import restore
+
+        return restore(self._connection, path, self._clock.now(), progress)
+
+    def check(self, progress: Progress | None = None) -> CheckReport:
+        """Look for damage; changes nothing; see ``check.py``."""
+        from astermind_lab.persistence.check import check
+
+        return check(self._connection, progress)
 
     @property
     def url(self) -> str:
@@ -122,6 +152,18 @@ class Store:
 
     def __repr__(self) -> str:
         return f"Store({self.url!r}{', closed' if self._connection.closed else ''})"
+
+
+def _warn_of_half_a_restore(connection: Connection) -> None:
+    from astermind_lab.persistence.restore import unfinished_restore
+
+    path = unfinished_restore(connection)
+    if path is not None:
+        _log.warning(
+            "%s holds only a part of %s: a restore broke off. Run it again: astermind db restore",
+            connection.target.url,
+            path,
+        )
 
 
 def _make_folder(target: Target) -> None:
