@@ -7,9 +7,7 @@ the engine itself refuses it everything until it has signed in as a user of the 
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import logging
-import sys
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,6 +20,7 @@ from surrealdb_embedded import AsyncEmbeddedDB
 
 from astermind_lab.persistence.clock_jumps import note_clock_jump
 from astermind_lab.persistence.engine.frames import Request
+from astermind_lab.persistence.engine.memory import give_memory_back
 from astermind_lab.persistence.turns import Turn, Turns, turn_of
 
 __all__ = ["Embedded", "Refused"]
@@ -121,7 +120,7 @@ class Embedded:
                 if state.identity is not None:
                     state.place = await self._place_of(session) or state.place
             await self._db.close()
-            await asyncio.to_thread(_give_memory_back)
+            await asyncio.to_thread(give_memory_back)
             self._db = AsyncEmbeddedDB(self._url)
             await self._db.connect()
             tokens: dict[bytes, str] = {}
@@ -233,10 +232,3 @@ class Embedded:
             raise Refused(str(reply["error"].get("message", reply["error"])))
         return reply.get("result")
 
-
-def _give_memory_back() -> None:
-    """Let the C library return what is free to the system, where it can (glibc)."""
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:
-            trim(0)

@@ -17,13 +17,15 @@ from pathlib import Path
 
 from astermind_lab.persistence.engine.embedded import Embedded
 from astermind_lab.persistence.engine.live import LiveQueries
+from astermind_lab.persistence.engine.memory import give_memory_back, memory_bytes
 
 __all__ = ["Upkeep"]
 
 LOG_BYTES = 96 * 1024 * 1024
 MEMORY_BYTES = 448 * 1024 * 1024
 _LOOK_SECONDS = 0.25
-_REST_SECONDS = 20.0  # between two times for the sake of memory that was read into
+_TRIM_SECONDS = 2.0
+_REST_SECONDS = 15.0  # between two openings for the sake of memory that was read into
 
 _log = logging.getLogger(__name__)
 
@@ -39,33 +41,37 @@ class Upkeep:
         self._live = live
         self._log_folder = folder / "wal"
         self._leave = leave
-        self._rested = time.monotonic()
+        self._opened = self._trimmed = time.monotonic()
 
     async def run(self) -> None:
         """Look now and then, for ever."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             try:
-                if self._is_large():
+                if await self._is_large():
                     await self._reopen()
             except Exception as problem:
                 _log.exception("the database could not be opened again")
                 self._leave(f"the database could not be opened again: {problem}")
                 return
 
-    def _is_large(self) -> bool:
+    async def _is_large(self) -> bool:
         if self._logged() > LOG_BYTES:
             return True
-        rested = time.monotonic() - self._rested > _REST_SECONDS
-        return rested and _memory() > MEMORY_BYTES
+        now = time.monotonic()
+        if memory_bytes() < MEMORY_BYTES or now - self._trimmed < _TRIM_SECONDS:
+            return False
+        self._trimmed = now
+        await asyncio.to_thread(give_memory_back)
+        return memory_bytes() > MEMORY_BYTES and now - self._opened > _REST_SECONDS
 
     async def _reopen(self) -> None:
         start = time.monotonic()
         if await self._engine.reopen():
             _log.warning("the clock of this machine was set back since the last change")
             await self._live.read_clock_jumps()
-        self._rested = time.monotonic()
-        _log.info("opened anew, in %.2f s", self._rested - start)
+        self._opened = time.monotonic()
+        _log.info("opened anew, in %.2f s", self._opened - start)
 
     def _logged(self) -> int:
         """Bytes in the write-ahead log."""
@@ -78,11 +84,3 @@ class Upkeep:
             return total
         return total
 
-
-def _memory() -> int:
-    """Bytes of memory of this process; 0 where the system does not tell."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except (OSError, ValueError, IndexError):
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
