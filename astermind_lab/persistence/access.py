@@ -85,13 +85,21 @@ async def enter(access: Access) -> Any:
     client: Any = AsyncSurreal(url, **_client_options(target))
     try:
         try:
+            twice = target.has_log
             await client.connect()
+            if twice:
+                await client.close()
+                client = AsyncSurreal(url)
+                await client.connect()
         except Exception as problem:
             raise _cannot_open(target, problem) from None
+        socket = getattr(client, "socket", None)
         if target.is_server:
             await _sign_in(client, access, credentials)
             await _create_missing(client, access.namespace, access.database)
         await client.use(access.namespace, access.database)
+        if getattr(client, "socket", None) is not socket:  # opened by the SDK, and not signed in
+            raise StoreUnavailable(f"the connection to {target.url} was lost while signing in")
     except BaseException as problem:
         with suppress(Exception):
             await client.close()

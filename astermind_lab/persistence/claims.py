@@ -34,7 +34,8 @@ _RESERVE = """{
     LET $held = $old != NONE AND $old.status IN ['loading', 'deleting'];
     IF $old != NONE AND !$held { { state: 'taken' } }
     ELSE IF $held AND (
-        $old.uid IN $live OR ($shared AND time::now() - $old.touched < <duration> $lease)
+        $old.uid IN $live OR ($shared AND time::now() < $old.touched + <duration> $lease
+            AND $old.touched < time::now() + <duration> $lease)
     ) { { state: 'busy' } }
     ELSE {
         LET $left = IF $old = NONE { [] } ELSE { array::append($old.leftovers, $old.uid) };

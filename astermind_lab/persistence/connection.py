@@ -42,7 +42,7 @@ from astermind_lab.persistence.access import (
     take_folder,
 )
 from astermind_lab.persistence.clock_jumps import Ask, note_clock_jump
-from astermind_lab.persistence.engine import EngineOptions
+from astermind_lab.persistence.engine import EngineFailed, EngineOptions
 from astermind_lab.persistence.faults import (
     RecordTaken,
     WriteConflict,
@@ -153,7 +153,7 @@ class Connection:
         lock = take_folder(target)
         thread = LoopThread()
         try:
-            client = thread.run(enter(access))
+            client = _first_client(access, thread)
             if target.folder is not None:
                 thread.run(note_clock_jump(_asking(client)))
         except BaseException:
@@ -345,6 +345,20 @@ class Connection:
                 f"the store {self.target.url} was opened before this process was forked; "
                 "open it in each process"
             )
+
+
+def _first_client(access: Access, thread: LoopThread) -> Any:
+    """A client; a local engine that ends while it comes in is no reason to give up."""
+    deadline = time.monotonic() + access.patience
+    while True:
+        try:
+            return thread.run(enter(access))
+        except (SignInRefused, EngineFailed):
+            raise
+        except StoreUnavailable:
+            if access.target.data_dir is None or time.monotonic() > deadline:
+                raise
+        time.sleep(random.uniform(0.5, 1.0) * _FIRST_RECONNECT_PAUSE)
 
 
 def _asking(client: Any) -> Ask:

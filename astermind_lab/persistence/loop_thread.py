@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -15,6 +16,8 @@ __all__ = ["CountingLoop", "LoopThread"]
 
 # How long closing waits for requests that are still running.
 _PATIENCE_SECONDS = 10.0
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -33,6 +36,8 @@ class LoopThread:
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
+        # The SDK leaves futures behind when a socket breaks; whoever asked has been told.
+        self._loop.set_exception_handler(lambda _, found: _log.debug("%s", found.get("message")))
         try:
             self._loop.run_forever()
         finally:

@@ -16,17 +16,17 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-__all__ = ["describe_owner", "forget_owner", "is_running", "record_owner"]
+__all__ = ["describe_owner", "forget_owner", "is_running", "owner_program", "record_owner"]
 
 OWNER_FILE = "owner.json"
 
 
-def record_owner(folder: Path, now: datetime) -> None:
+def record_owner(folder: Path, now: datetime, program: str | None = None) -> None:
     """Note this process as the owner of ``folder``; a folder that takes no file is no error."""
     note = {
         "pid": os.getpid(),
         "started": _started(os.getpid()),
-        "program": _program(),
+        "program": program or _program(),
         "host": platform.node(),
         "since": now.isoformat(timespec="seconds"),
     }
@@ -61,6 +61,14 @@ def describe_owner(folder: Path) -> str:
     if pid == os.getpid():
         return "this very program, which has opened it already"
     return f"process {pid} {story}"
+
+
+def owner_program(folder: Path) -> str | None:
+    """The program that holds the folder, by its note; None if it is gone or nobody knows."""
+    note = _read_note(folder)
+    pid = note.get("pid")
+    alive = isinstance(pid, int) and is_running(pid, note.get("started"))
+    return str(note.get("program")) if alive else None
 
 
 def is_running(pid: int, started: object = None) -> bool:

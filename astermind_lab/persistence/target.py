@@ -52,6 +52,16 @@ class Target:
         return self.engine_url == "mem://"
 
     @property
+    def has_log(self) -> bool:
+        """Whether the store in this process has a write-ahead log, which may need a repair.
+
+        Having repaired one, the engine (3.2.4) goes on writing to the file that it has just
+        replaced, and all that is lost at the next kill. So a store with a log is opened twice.
+        """
+        log = None if self.folder is None else self.folder / "wal"
+        return log is not None and log.is_dir() and any(log.iterdir())
+
+    @property
     def is_server(self) -> bool:
         """Whether other processes may use the same database at the same time."""
         return self.engine_url.startswith(("ws://", "wss://", "local://"))
@@ -133,6 +143,13 @@ def _refuse_foreign(folder: Path) -> None:
         raise InvalidInput("url", f"{folder} is the root folder; name a folder of its own")
     if folder.exists() and not folder.is_dir():
         raise InvalidInput("url", f"{folder} is a file; a surrealkv:// store is a folder")
+    if _has_any(folder / "sstables") and not _has_any(folder / "manifest"):
+        # The engine would take it for an empty store, and clear away the tables.
+        raise InvalidInput(
+            "url",
+            f"the store in {folder} has lost its manifest, without which its tables cannot be "
+            "read; nothing was changed. Restore a backup into another folder: astermind db restore",
+        )
     if not folder.is_dir() or any((folder / mark).exists() for mark in _STORE_MARKS):
         return
     try:
@@ -143,6 +160,13 @@ def _refuse_foreign(folder: Path) -> None:
         raise InvalidInput(
             "url", f"the folder {folder} holds other files; name an empty or a new folder"
         )
+
+
+def _has_any(folder: Path) -> bool:
+    try:
+        return next(folder.iterdir(), None) is not None
+    except OSError:
+        return False
 
 
 def _server_target(url: str) -> Target:

@@ -102,10 +102,13 @@ def test_processes_that_begin_together_run_each_once(server: Server) -> None:
     code = """if True:
         import sys
         from astermind_lab.persistence import Store
-        with Store.open(sys.argv[1], database="p", username="root", password="secret") as store:
+        with Store.open(
+            sys.argv[1], database="p", username=sys.argv[2], password=sys.argv[3]
+        ) as store:
             print(len(store.models.latest()))
     """
-    started = [start(code, server.url) for _ in range(3)]
+    known = (server.url, server.username, server.password)
+    started = [start(code, *known) for _ in range(3)]
     assert [finish(process) for process in started] == [(0, "0\n", "")] * 3
 
 

@@ -14,6 +14,7 @@ it: ``ensure_engine`` finds it, or starts it; it ends by itself when nobody has 
 from __future__ import annotations
 
 from astermind_lab.persistence.engine.launch import (
+    EngineFailed,
     EngineOptions,
     engine_status,
     ensure_engine,
@@ -23,6 +24,7 @@ from astermind_lab.persistence.engine.place import USERNAME, Place
 
 __all__ = [
     "USERNAME",
+    "EngineFailed",
     "EngineOptions",
     "Place",
     "engine_status",

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from astermind_lab.errors import AsterMindError
+from astermind_lab.persistence.engine.launch import LAST_WORDS
 from astermind_lab.persistence.engine.place import Place
 
 __all__ = ["main"]
@@ -61,16 +62,18 @@ def _run(place: Place, port: int, idle_seconds: float, kind: str) -> None:
         await EngineServer(place, port, idle_seconds, kind).run()
 
     loop = CountingLoop()
-    with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        runner.run(work())
-    loop.wait_for_callers(10.0)
+    try:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(work())
+    finally:
+        loop.wait_for_callers(10.0)
 
 
 def _give_up(reason: str) -> int:
     """Say why, in the log and to whoever started this."""
     line = " ".join(reason.split())
     _log.error("could not start: %s", line)
-    print(line, file=sys.stderr)
+    print(f"{LAST_WORDS}{line}", file=sys.stderr, flush=True)
     return 1
 
 

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -21,6 +22,7 @@ from surrealdb_embedded import AsyncEmbeddedDB
 from astermind_lab.persistence.clock_jumps import note_clock_jump
 from astermind_lab.persistence.engine.frames import Request
 from astermind_lab.persistence.engine.memory import give_memory_back
+from astermind_lab.persistence.target import Target
 from astermind_lab.persistence.turns import Turn, Turns, turn_of
 
 __all__ = ["Embedded", "Refused"]
@@ -36,6 +38,10 @@ _WRITERS = frozenset(
 
 _SIGN_IN = frozenset({"signin", "authenticate", "signup"})
 _REMEMBERED = _SIGN_IN | {"use", "let", "unset", "invalidate", "reset"}
+
+_TORN = b"WAL error"
+_ROOM_SECONDS = 1.0
+_NO_ROOM = "no space is left on the disk, and nothing was written; make room, and writing goes on by itself"
 
 _log = logging.getLogger(__name__)
 
@@ -80,9 +86,11 @@ class Embedded:
     written : called after each request that may have changed something
     """
 
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._db = AsyncEmbeddedDB(url)
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._sound = asyncio.Event()
+        self._sound.set()
+        self._db = AsyncEmbeddedDB(target.engine_url)
         self._door = Turns()
         self._turns = Turns()
         self._sessions: dict[uuid.UUID, _Session] = {}
@@ -93,7 +101,7 @@ class Embedded:
 
         username, password : words of our own making, of letters and digits
         """
-        await self._db.connect()
+        await self._connect()
         if not await self._can_sign_in(username, password):
             if not (username.isalnum() and password.isalnum()):
                 raise ValueError("user name and password are made of letters and digits")
@@ -121,8 +129,9 @@ class Embedded:
                     state.place = await self._place_of(session) or state.place
             await self._db.close()
             await asyncio.to_thread(give_memory_back)
-            self._db = AsyncEmbeddedDB(self._url)
-            await self._db.connect()
+            self._db = AsyncEmbeddedDB(self._target.engine_url)
+            await self._connect()
+            self._sound.set()
             tokens: dict[bytes, str] = {}
             for session, state in self._sessions.items():
                 await self._resume(session, state, tokens)
@@ -147,8 +156,12 @@ class Embedded:
         kind = turn_of(request.text)
         if request.method in _WRITERS:
             kind = Turn.WRITING
+        if kind is Turn.WRITING:
+            await self._wait_for_room()
         async with self._door.take(_Door.OPEN), self._turns.take(kind):
             answer: bytes = await self._db.execute(request.for_session(session))
+            if kind is Turn.WRITING and _TORN in answer:
+                self._sound.clear()
             if request.method in _REMEMBERED and decode(answer).get("error") is None:
                 self._sessions[session].remember(request.method, request.params)
         if kind is Turn.WRITING:
@@ -187,6 +200,31 @@ class Embedded:
 
                 found += await note_clock_jump(ask)
         return found
+
+    @property
+    def torn(self) -> bool:
+        """Whether a write found no room on the disk.
+
+        What is written behind it would be lost at the next kill, so writes are refused until the
+        database has been opened anew.
+        """
+        return not self._sound.is_set()
+
+    async def _wait_for_room(self) -> None:
+        """Raises Refused if there is none, after a moment in which room may have been made."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._sound.wait(), _ROOM_SECONDS)
+        if self.torn:
+            raise Refused(_NO_ROOM)
+
+    async def _connect(self) -> None:
+        """Open the folder; twice where there is a log, for the reason that ``has_log`` gives."""
+        twice = self._target.has_log
+        await self._db.connect()
+        if twice:
+            await self._db.close()
+            self._db = AsyncEmbeddedDB(self._target.engine_url)
+            await self._db.connect()
 
     async def _place_of(self, session: uuid.UUID) -> list[Any] | None:
         try:
@@ -231,4 +269,3 @@ class Embedded:
         if reply.get("error") is not None:
             raise Refused(str(reply["error"].get("message", reply["error"])))
         return reply.get("result")
-

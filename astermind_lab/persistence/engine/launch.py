@@ -13,6 +13,7 @@ import http.client
 import json
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -33,14 +34,26 @@ from astermind_lab.persistence.engine.proof import (
     same,
 )
 from astermind_lab.persistence.folder_lock import is_held
-from astermind_lab.persistence.owner import describe_owner, is_running
+from astermind_lab.persistence.owner import describe_owner, is_running, owner_program
 
-__all__ = ["EngineOptions", "engine_status", "ensure_engine", "stop_engine"]
+__all__ = [
+    "LAST_WORDS",
+    "EngineFailed",
+    "EngineOptions",
+    "engine_status",
+    "ensure_engine",
+    "stop_engine",
+]
 
 _ASK_SECONDS = 5.0
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
 _LOOK_AGAIN_SECONDS = 0.01
+_KILLED = 9  # SIGKILL, which Windows has no name for
+_LEAST_ROOM_BYTES = 1024 * 1024
+
+ENGINE_PROGRAM = "astermind engine"
+LAST_WORDS = "astermind engine: "  # before the reason of an engine that gives up
 
 # The engines that this process has started: when one ends, somebody has to take note.
 _started: list[subprocess.Popen[bytes]] = []
@@ -52,6 +65,10 @@ def _let_them_go() -> None:
     for process in _started:
         if process.poll() is None:
             process.returncode = 0
+
+
+class EngineFailed(StoreUnavailable):
+    """The engine was started and gave up, for a reason that will not go away by itself."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +104,10 @@ def ensure_engine(place: Place, options: EngineOptions) -> dict[str, Any]:
     try:
         with FileLock(place.start_lock, timeout=_START_SECONDS, mode=0o600):
             return engine_status(place) or _start(place, options, deadline)
+    except OSError as problem:
+        raise StoreError(
+            f"the folder {place.folder} cannot be written to: {problem.strerror or problem}"
+        ) from None
     except Timeout:
         raise StoreUnavailable(
             f"another process has been starting the engine of {place.data_dir} for "
@@ -139,9 +160,8 @@ def _start(place: Place, options: EngineOptions, deadline: float) -> dict[str, A
 
 
 def _is_ours(place: Place) -> bool:
-    """Whether an engine that has been announced still lives: it may be busy, or stopping."""
-    address = place.address()
-    return address is not None and is_running(address.pid)
+    """Whether an engine holds the folder: it may be busy, starting, or stopping."""
+    return owner_program(place.store) == ENGINE_PROGRAM
 
 
 def _spawn(place: Place, options: EngineOptions) -> subprocess.Popen[bytes]:
@@ -185,9 +205,9 @@ def _wait_for(
                 return status
         if process.poll() is not None:
             reason = _last_words(place)
-            if "held by another process" in reason:
+            if "held by another process" in reason or process.returncode == -_KILLED:
                 return None
-            raise StoreUnavailable(f"the local engine could not be started: {reason}")
+            raise EngineFailed(f"the local engine could not be started: {reason}")
         time.sleep(_LOOK_AGAIN_SECONDS)
     return None
 
@@ -195,9 +215,12 @@ def _wait_for(
 def _last_words(place: Place) -> str:
     with contextlib.suppress(OSError):
         text = (place.folder / "start.err").read_text(encoding="utf-8", errors="replace")
-        said = [line for line in text.split("\n") if line.strip()]
+        said = [line for line in text.split("\n") if line.startswith(LAST_WORDS)]
         if said:
-            return said[-1]
+            return said[-1].removeprefix(LAST_WORDS)
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage(place.data_dir).free < _LEAST_ROOM_BYTES:
+            return f"no space is left on the disk of {place.data_dir}"
     return f"it said nothing; see {place.log}"
 
 

@@ -13,15 +13,19 @@ import contextlib
 import json
 import os
 import secrets
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from astermind_lab.errors import StoreError
+from astermind_lab.persistence.folder_lock import is_held
 
 __all__ = ["USERNAME", "Address", "Place"]
 
 USERNAME = "astermind"
 _SECRET_BYTES = 32
+_MENDED_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -71,9 +75,14 @@ class Place:
     def secret(self) -> str:
         """The password of this engine, made on first use; whole or not there at all."""
         path = self.folder / "secret"
-        found = self._read_secret(path)
+        deadline = time.monotonic() + _MENDED_SECONDS
+        while (found := self._read_secret(path)) is None and is_held(self.store):
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.05)  # the engine that runs writes it again
         if found is not None:
             return found
+        path.unlink(missing_ok=True)  # of no use, and no engine knows another one
         draft = self.folder / f".secret-{secrets.token_hex(8)}"
         _write_private(draft, secrets.token_hex(_SECRET_BYTES))
         try:
@@ -90,13 +99,24 @@ class Place:
             raise StoreError(f"{path} holds no password; delete it, and a new one is made")
         return found
 
+    def keep_secret(self, secret: str) -> None:
+        """See to it that the file says what the running engine knows."""
+        path = self.folder / "secret"
+        if self._read_secret(path) != secret:
+            draft = self.folder / f".secret-{secrets.token_hex(8)}"
+            _write_private(draft, secret)
+            draft.replace(path)
+
     def address(self) -> Address | None:
         """What the last engine said of itself; it may be gone."""
         try:
             known = json.loads((self.folder / "address.json").read_text(encoding="utf-8"))
-            return Address(**known)
-        except (OSError, ValueError, TypeError):
+            address = Address(**known)
+            if isinstance(address.pid, int) and urlsplit(address.url).port:
+                return address
+        except (OSError, ValueError, TypeError, AttributeError):
             return None
+        return None
 
     def announce(self, address: Address) -> None:
         """Say where the engine listens."""

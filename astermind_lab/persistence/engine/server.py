@@ -30,6 +30,7 @@ from websockets.http11 import Request, Response
 
 from astermind_lab import __version__
 from astermind_lab.persistence.engine.embedded import Embedded
+from astermind_lab.persistence.engine.launch import ENGINE_PROGRAM
 from astermind_lab.persistence.engine.live import LiveQueries
 from astermind_lab.persistence.engine.place import USERNAME, Address, Place
 from astermind_lab.persistence.engine.proof import (
@@ -76,6 +77,7 @@ class EngineServer:
         self._alone_since = time.monotonic()
         self._began = time.monotonic()
         self._url = ""
+        self._address: Address | None = None
         self._leaving = asyncio.Event()
 
     async def run(self) -> None:
@@ -92,7 +94,7 @@ class EngineServer:
             lock.release()
 
     async def _own_folder(self) -> None:
-        engine = Embedded(folder_target(self._place.store).engine_url)
+        engine = Embedded(folder_target(self._place.store))
         live = LiveQueries(engine)
         engine.written = live.wake
         await engine.open(USERNAME, self._secret)
@@ -120,7 +122,7 @@ class EngineServer:
 
     async def _serve(self, talk: Callable[[ServerConnection], Awaitable[None]]) -> None:
         """Let clients in until it is time to go."""
-        record_owner(self._place.store, datetime.now(UTC))
+        record_owner(self._place.store, datetime.now(UTC), ENGINE_PROGRAM)
         async with await self._listen(talk) as server:
             self._announce(server)
             await self._until_leaving()
@@ -152,15 +154,14 @@ class EngineServer:
     def _announce(self, server: Server) -> None:
         port = server.sockets[0].getsockname()[1]
         self._url = f"ws://{HOST}:{port}/rpc"
-        self._place.announce(
-            Address(
-                url=self._url,
-                pid=os.getpid(),
-                kind=self._kind,
-                version=__version__,
-                started=datetime.now(UTC).isoformat(timespec="seconds"),
-            )
+        self._address = Address(
+            url=self._url,
+            pid=os.getpid(),
+            kind=self._kind,
+            version=__version__,
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
         )
+        self._place.announce(self._address)
         _log.info("listening at %s", self._url)
 
     async def _until_leaving(self) -> None:
@@ -168,15 +169,26 @@ class EngineServer:
         for name in ("SIGTERM", "SIGINT"):
             with contextlib.suppress(NotImplementedError):  # Windows
                 loop.add_signal_handler(getattr(signal, name), self._leave, f"asked to ({name})")
-        step = max(0.05, min(5.0, self._idle_seconds / _IDLE_STEPS))
+        step = max(0.05, min(1.0, self._idle_seconds / _IDLE_STEPS))
         while not self._leaving.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._leaving.wait(), step)
             if not self._place.folder.is_dir():
                 self._leave(f"{self._place.folder} is gone")
+            else:
+                self._mend_files()
             alone = 0.0 if self._sockets else time.monotonic() - self._alone_since
             if self._idle_seconds and alone > self._idle_seconds:
                 self._leave(f"nobody was connected for {self._idle_seconds:g} s")
+
+    def _mend_files(self) -> None:
+        """Write address and secret again if somebody has removed or altered them."""
+        try:
+            self._place.keep_secret(self._secret)
+            if self._address is not None and self._place.address() != self._address:
+                self._place.announce(self._address)
+        except OSError as problem:
+            _log.warning("the files of the engine cannot be written: %s", problem)
 
     def _leave(self, why: str) -> None:
         if not self._leaving.is_set():

@@ -1,4 +1,4 @@
-"""Keeping the engine small: it is opened anew when it has taken much memory.
+"""Keeping the engine small and sound: it is opened anew when it has grown, or met a full disk.
 
 The embedded engine keeps all that was written since it was opened in memory, beside its write-ahead
 log, and every block that was read. It sizes both from the machine, gigabytes on a large one, and
@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,9 @@ LOG_BYTES = 96 * 1024 * 1024
 MEMORY_BYTES = 448 * 1024 * 1024
 _LOOK_SECONDS = 0.25
 _TRIM_SECONDS = 2.0
+_CLOCK_SECONDS = 1.0  # less is caught up with before anybody notices
+_SET_BACK = 75  # the exit code EX_TEMPFAIL: try again
+_SPARE_BYTES = 4 * 1024 * 1024
 _REST_SECONDS = 15.0  # between two openings for the sake of memory that was read into
 
 _log = logging.getLogger(__name__)
@@ -42,13 +46,15 @@ class Upkeep:
         self._log_folder = folder / "wal"
         self._leave = leave
         self._opened = self._trimmed = time.monotonic()
+        self._offset = time.time() - time.monotonic()
 
     async def run(self) -> None:
         """Look now and then, for ever."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
+            self._watch_clock()
             try:
-                if await self._is_large():
+                if (self._engine.torn or await self._is_large()) and self._has_room():
                     await self._reopen()
             except Exception as problem:
                 _log.exception("the database could not be opened again")
@@ -64,6 +70,23 @@ class Upkeep:
         self._trimmed = now
         await asyncio.to_thread(give_memory_back)
         return memory_bytes() > MEMORY_BYTES and now - self._opened > _REST_SECONDS
+
+    def _watch_clock(self) -> None:
+        """End at once where the clock was set back: the engine would spin until it has caught up.
+
+        The next one notes it when it opens the database, and goes on.
+        """
+        offset = time.time() - time.monotonic()
+        if offset < self._offset - _CLOCK_SECONDS:
+            _log.error("the clock was set back by %.1f s; starting anew", self._offset - offset)
+            logging.shutdown()
+            os._exit(_SET_BACK)
+        self._offset = offset
+
+    def _has_room(self) -> bool:
+        """Whether the disk has room for the log once more, which opening may copy."""
+        free = shutil.disk_usage(self._log_folder.parent).free
+        return free > self._logged() + _SPARE_BYTES
 
     async def _reopen(self) -> None:
         start = time.monotonic()
@@ -83,4 +106,3 @@ class Upkeep:
         except OSError:  # a file that went meanwhile, or no log yet
             return total
         return total
-
