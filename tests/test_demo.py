@@ -206,9 +206,9 @@ def test_memory_is_out_of_reach_of_a_second_process(
 def test_a_folder_that_one_process_owns_is_handed_over(tmp_path: Path) -> None:
     (tmp_path / "garage.csv").write_text(csv_of(sentences()), encoding="utf-8")
     data = ["--data", str(tmp_path / "garage.csv")]
+    own = ["--url", f"surrealkv://{tmp_path / 'lab'}"]
     done = subprocess.run(
-        [sys.executable, "-m", "astermind_lab", "--url", f"surrealkv://{tmp_path / 'lab'}"]
-        + ["demo", *data],
+        [sys.executable, "-m", "astermind_lab", *own, "demo", *data],
         cwd=ROOT,
         capture_output=True,
         encoding="utf-8",

@@ -41,7 +41,10 @@ _REMEMBERED = _SIGN_IN | {"use", "let", "unset", "invalidate", "reset"}
 
 _TORN = b"WAL error"
 _ROOM_SECONDS = 1.0
-_NO_ROOM = "no space is left on the disk, and nothing was written; make room, and writing goes on by itself"
+_NO_ROOM = (
+    "no space is left on the disk, and nothing was written; "
+    "make room, and writing goes on by itself"
+)
 
 _log = logging.getLogger(__name__)
 

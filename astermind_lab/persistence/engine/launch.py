@@ -104,14 +104,14 @@ def ensure_engine(place: Place, options: EngineOptions) -> dict[str, Any]:
     try:
         with FileLock(place.start_lock, timeout=_START_SECONDS, mode=0o600):
             return engine_status(place) or _start(place, options, deadline)
-    except OSError as problem:
-        raise StoreError(
-            f"the folder {place.folder} cannot be written to: {problem.strerror or problem}"
-        ) from None
     except Timeout:
         raise StoreUnavailable(
             f"another process has been starting the engine of {place.data_dir} for "
             f"{_START_SECONDS:g} s; see {place.log}"
+        ) from None
+    except OSError as problem:
+        raise StoreError(
+            f"the folder {place.folder} cannot be written to: {problem.strerror or problem}"
         ) from None
 
 
