@@ -35,7 +35,6 @@ _WRITERS = frozenset(
     }
 )
 
-
 _SIGN_IN = frozenset({"signin", "authenticate", "signup"})
 _REMEMBERED = _SIGN_IN | {"use", "let", "unset", "invalidate", "reset"}
 
@@ -117,7 +116,9 @@ class Embedded:
 
     async def close(self) -> None:
         """Close the folder; nobody may ask any more."""
-        await self._db.close()
+        async with self._door.take(_Door.SHUT):
+            with suppress(RuntimeError):  # stopped in the middle of opening anew
+                await self._db.close()
 
     async def reopen(self) -> int:
         """Close the folder and open it again, while all wait; sessions go on as they were.

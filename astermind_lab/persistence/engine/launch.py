@@ -147,7 +147,7 @@ def _start(place: Place, options: EngineOptions, deadline: float) -> dict[str, A
                 return status
         elif status := engine_status(place):
             return status
-        elif time.monotonic() > deadline - _START_SECONDS + _ASK_SECONDS and not _is_ours(place):
+        elif time.monotonic() > deadline - _START_SECONDS + _ASK_SECONDS and _is_foreign(place):
             raise StoreLocked(
                 f"{place.store} is in use by {describe_owner(place.store)}, which opened it as "
                 "surrealkv://, for itself alone. Close it there, or let it use Lab.open()"
@@ -159,9 +159,9 @@ def _start(place: Place, options: EngineOptions, deadline: float) -> dict[str, A
         time.sleep(_LOOK_AGAIN_SECONDS)
 
 
-def _is_ours(place: Place) -> bool:
-    """Whether an engine holds the folder: it may be busy, starting, or stopping."""
-    return owner_program(place.store) == ENGINE_PROGRAM
+def _is_foreign(place: Place) -> bool:
+    """Whether another program holds the folder; an engine may be busy, starting or stopping."""
+    return owner_program(place.store) not in (None, ENGINE_PROGRAM)
 
 
 def _spawn(place: Place, options: EngineOptions) -> subprocess.Popen[bytes]:
