@@ -10,7 +10,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -120,14 +120,19 @@ class Embedded:
             with suppress(RuntimeError):  # stopped in the middle of opening anew
                 await self._db.close()
 
-    async def reopen(self) -> int:
+    async def reopen(self, patience: float | None = None) -> int:
         """Close the folder and open it again, while all wait; sessions go on as they were.
+
+        patience : for how many seconds requests that are under way are waited for, with all later
+            ones behind them; then TimeoutError is raised, and nothing was done
 
         The embedded engine holds what was written since it was opened, and every block that was
         read, in memory without a bound that could be set. This gives it back. Returns how many
         stamps of the change feed are still to come, because the clock was set back meanwhile.
         """
-        async with self._door.take(_Door.SHUT):
+        async with AsyncExitStack() as stack:
+            async with asyncio.timeout(patience):
+                await stack.enter_async_context(self._door.take(_Door.SHUT))
             for session, state in self._sessions.items():
                 if state.identity is not None:
                     state.place = await self._place_of(session) or state.place

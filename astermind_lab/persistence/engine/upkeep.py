@@ -26,6 +26,8 @@ LOG_BYTES = 96 * 1024 * 1024
 MEMORY_BYTES = 448 * 1024 * 1024
 _LOOK_SECONDS = 0.25
 _TRIM_SECONDS = 2.0
+_PATIENCE_SECONDS = 0.2
+_MUCH = 4  # so many times the log, and it is opened anew whoever has to wait
 _CLOCK_SECONDS = 1.0  # less is caught up with before anybody notices
 _SET_BACK = 75  # the exit code EX_TEMPFAIL: try again
 _SPARE_BYTES = 4 * 1024 * 1024
@@ -90,7 +92,13 @@ class Upkeep:
 
     async def _reopen(self) -> None:
         start = time.monotonic()
-        if await self._engine.reopen():
+        must = self._logged() > _MUCH * LOG_BYTES
+        try:
+            jumped = await self._engine.reopen(None if must else _PATIENCE_SECONDS)
+        except TimeoutError:  # a long question is being answered: nobody is to wait behind it
+            await asyncio.sleep(_REST_SECONDS / 10)
+            return
+        if jumped:
             _log.warning("the clock of this machine was set back since the last change")
             await self._live.read_clock_jumps()
         self._opened = time.monotonic()
