@@ -14,6 +14,7 @@ from astermind_lab.errors import InvalidInput, StoreError, StoreLocked, StoreUna
 from astermind_lab.persistence.engine import USERNAME, EngineOptions, Place, ensure_engine
 from astermind_lab.persistence.faults import is_locked, one_line, read_reply, translate
 from astermind_lab.persistence.folder_lock import FolderBusy, FolderLock
+from astermind_lab.persistence.opening import open_client
 from astermind_lab.persistence.owner import describe_owner
 from astermind_lab.persistence.target import Target
 
@@ -82,17 +83,11 @@ async def enter(access: Access) -> Any:
         place = Place(target.data_dir)
         status = await asyncio.to_thread(ensure_engine, place, access.engine)
         url, credentials = str(status["url"]), Credentials(USERNAME, place.secret())
-    client: Any = AsyncSurreal(url, **_client_options(target))
     try:
-        try:
-            twice = target.has_log
-            await client.connect()
-            if twice:
-                await client.close()
-                client = AsyncSurreal(url)
-                await client.connect()
-        except Exception as problem:
-            raise _cannot_open(target, problem) from None
+        client = await open_client(lambda: AsyncSurreal(url, **_client_options(target)), target)
+    except Exception as problem:
+        raise _cannot_open(target, problem) from None
+    try:
         socket = getattr(client, "socket", None)
         if target.is_server:
             await _sign_in(client, access, credentials)

@@ -28,6 +28,7 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
+from enum import Enum
 from typing import Any
 
 from surrealdb import RecordID
@@ -52,7 +53,7 @@ from astermind_lab.persistence.faults import (
 )
 from astermind_lab.persistence.folder_lock import FolderLock
 from astermind_lab.persistence.loop_thread import LoopThread
-from astermind_lab.persistence.target import Target
+from astermind_lab.persistence.target import LOG_BYTES, Target
 from astermind_lab.persistence.turns import Turn, Turns, turn_of
 from astermind_lab.persistence.values import check_id
 
@@ -61,6 +62,7 @@ __all__ = ["Connection", "Credentials"]
 PATIENCE_SECONDS = 30.0
 _RETRIES = 40
 _MOST_BREAKS = 10
+_LOOK_SECONDS = 0.25
 _LONGEST_PAUSE = 0.1  # seconds
 _FIRST_RECONNECT_PAUSE = 0.02
 _LONGEST_RECONNECT_PAUSE = 1.0
@@ -79,6 +81,11 @@ _ONCE = """{{
     RETURN $outcome;
 }}"""
 _SETTLE = "DELETE $settled RETURN NONE; DELETE _receipts WHERE at < time::now() - 1d RETURN NONE"
+
+
+class _Door(Enum):
+    OPEN = "open"
+    SHUT = "shut"
 
 
 class _Link:
@@ -121,6 +128,9 @@ class Connection:
         self._mending = threading.Lock()
         self._alone = asyncio.Lock()
         self._turns = Turns()
+        self._door = Turns()
+        self._looked = 0.0
+        self._lapsed = False  # closed, and could not be opened again
         self._settled: list[RecordID] = []
         self._shut = weakref.finalize(self, _shut_down, self._links, thread, lock, self._process)
 
@@ -286,16 +296,41 @@ class Connection:
             reply: dict[str, Any] = await link.client.query_raw(statements, bound)
             return reply
         kind = turn_of(statements)
-        async with self._turns.take(kind):
+        if kind is Turn.WRITING or self._lapsed:
+            await self._renew_if_large()
+        async with self._door.take(_Door.OPEN), self._turns.take(kind):
+            client = self._links[0].client
             if self.target.in_memory:  # side by side, it loses updates now and then
                 async with self._alone:
-                    reply = await link.client.query_raw(statements, bound)
+                    reply = await client.query_raw(statements, bound)
             else:
-                reply = await link.client.query_raw(statements, bound)
+                reply = await client.query_raw(statements, bound)
         if kind is Turn.WRITING:
             for tell in self.written:
                 tell()
         return reply
+
+    async def _renew_if_large(self) -> None:
+        """Open the folder anew when its log has grown: from a limit on, its writes would stall."""
+        now = time.monotonic()
+        if self.target.folder is None or (now - self._looked < _LOOK_SECONDS and not self._lapsed):
+            return
+        self._looked = now
+        if not self._must_renew():
+            return
+        async with self._door.take(_Door.SHUT), self._alone:
+            if not self._must_renew():  # somebody else has done it meanwhile
+                return
+            self._lapsed = True
+            await self._links[0].client.close()
+            client = await enter(self.access)
+            self._links[0] = _Link(client)
+            self.links_made += 1
+            self._lapsed = False
+            await note_clock_jump(_asking(client))
+
+    def _must_renew(self) -> bool:
+        return self._lapsed or (self.target.log_bytes > LOG_BYTES and self.target.has_room)
 
     def _mend(self, link: _Link, problem: Exception) -> None:
         """See to it that there is another link; raises StoreUnavailable if none can be had."""

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,8 +23,12 @@ from urllib.parse import urlsplit
 from astermind_lab.errors import InvalidInput, shown
 from astermind_lab.persistence.engine.place import Place
 
-__all__ = ["Target", "folder_target", "local_place", "parse_url"]
+__all__ = ["LOG_BYTES", "Target", "folder_target", "local_place", "parse_url"]
 
+# A store is opened anew when its log has grown so far. The engine keeps as much in memory, and its
+# writes stall for ever at twice the size of its memtable: 64 MiB on the smallest machines.
+LOG_BYTES = 48 * 1024 * 1024
+_SPARE_BYTES = 4 * 1024 * 1024
 # Without a limit the engine sizes its cache from the machine and takes more than a gigabyte.
 BLOCK_CACHE_BYTES = 64 * 1024 * 1024
 _CACHE_OPTION = "block_cache_capacity"
@@ -50,6 +56,23 @@ class Target:
     def in_memory(self) -> bool:
         """Whether the data is in this process only."""
         return self.engine_url == "mem://"
+
+    @property
+    def log_bytes(self) -> int:
+        """Bytes in the write-ahead log of the store in this process; 0 where there is none."""
+        total = 0
+        if self.folder is not None:
+            with suppress(OSError), os.scandir(self.folder / "wal") as entries:
+                for entry in entries:  # a file may go meanwhile
+                    total += entry.stat().st_size
+        return total
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the disk has room for the log once more, which opening may copy."""
+        if self.folder is None:
+            return True
+        return shutil.disk_usage(self.folder).free > self.log_bytes + _SPARE_BYTES
 
     @property
     def has_log(self) -> bool:

@@ -132,3 +132,40 @@ def test_the_order_of_versions_does_not_follow_the_clock(tmp_path: Path) -> None
             assert store.models.get("m").version == name
     with Store.open(url) as store:
         assert [one.version for one in store.models.versions("m")] == ["m", "a", "z"]
+
+
+def test_a_folder_is_opened_anew_when_its_log_has_grown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("astermind_lab.persistence.connection.LOG_BYTES", 200_000)
+    monkeypatch.setattr("astermind_lab.persistence.connection._LOOK_SECONDS", 0.0)
+    rows = [("text " * 40, "label")] * 400
+    with Store.open(f"surrealkv://{tmp_path / 'store'}") as store, ThreadPoolExecutor(5) as pool:
+        with store.feed.watch("datasets") as watch:
+            reading = pool.submit(lambda: watch.read(60)[0].data["dataset_id"])
+            added = list(pool.map(lambda n: store.datasets.add(f"d{n}", rows).size, range(24)))
+            assert added == [400] * 24 and reading.result()[0].startswith("d")
+        assert store._connection.links_made > 2
+        assert store._connection.target.log_bytes < 2_000_000
+        assert all(len(list(store.datasets.examples(f"d{n}"))) == 400 for n in range(24))
+
+
+def test_a_folder_that_could_not_be_opened_anew_is_opened_by_the_next_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [("text " * 40, "label")] * 400
+    with Store.open(f"surrealkv://{tmp_path / 'store'}") as store:
+        store.datasets.add("kept", rows)
+        with monkeypatch.context() as broken:
+            broken.setattr("astermind_lab.persistence.connection.LOG_BYTES", 0)
+            broken.setattr("astermind_lab.persistence.connection._LOOK_SECONDS", 0.0)
+            broken.setattr("astermind_lab.persistence.connection.enter", _refuse)
+            for _ in range(2):
+                with pytest.raises(StoreError, match="no such luck"):
+                    store.datasets.add("refused", rows)
+        assert len(list(store.datasets.examples("kept"))) == 400
+        assert [one.dataset_id for one in store.datasets.list()] == ["kept"]
+
+
+async def _refuse(_access: object) -> None:
+    raise StoreError("no such luck")

@@ -22,6 +22,7 @@ from surrealdb_embedded import AsyncEmbeddedDB
 from astermind_lab.persistence.clock_jumps import note_clock_jump
 from astermind_lab.persistence.engine.frames import Request
 from astermind_lab.persistence.engine.memory import give_memory_back
+from astermind_lab.persistence.opening import open_client
 from astermind_lab.persistence.target import Target
 from astermind_lab.persistence.turns import Turn, Turns, turn_of
 
@@ -92,7 +93,7 @@ class Embedded:
         self._target = target
         self._sound = asyncio.Event()
         self._sound.set()
-        self._db = AsyncEmbeddedDB(target.engine_url)
+        self._db: Any = None
         self._door = Turns()
         self._turns = Turns()
         self._sessions: dict[uuid.UUID, _Session] = {}
@@ -138,7 +139,6 @@ class Embedded:
                     state.place = await self._place_of(session) or state.place
             await self._db.close()
             await asyncio.to_thread(give_memory_back)
-            self._db = AsyncEmbeddedDB(self._target.engine_url)
             await self._connect()
             self._sound.set()
             tokens: dict[bytes, str] = {}
@@ -227,13 +227,7 @@ class Embedded:
             raise Refused(_NO_ROOM)
 
     async def _connect(self) -> None:
-        """Open the folder; twice where there is a log, for the reason that ``has_log`` gives."""
-        twice = self._target.has_log
-        await self._db.connect()
-        if twice:
-            await self._db.close()
-            self._db = AsyncEmbeddedDB(self._target.engine_url)
-            await self._db.connect()
+        self._db = await open_client(lambda: AsyncEmbeddedDB(self._target.engine_url), self._target)
 
     async def _place_of(self, session: uuid.UUID) -> list[Any] | None:
         try:

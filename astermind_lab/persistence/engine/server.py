@@ -94,12 +94,13 @@ class EngineServer:
             lock.release()
 
     async def _own_folder(self) -> None:
-        engine = Embedded(folder_target(self._place.store))
+        target = folder_target(self._place.store)
+        engine = Embedded(target)
         live = LiveQueries(engine)
         engine.written = live.wake
         await engine.open(USERNAME, self._secret)
         pump = asyncio.create_task(live.pump())
-        upkeep = asyncio.create_task(Upkeep(engine, live, self._place.store, self._leave).run())
+        upkeep = asyncio.create_task(Upkeep(engine, live, target, self._leave).run())
         try:
             await self._serve(lambda connection: Socket(connection, engine, live).serve())
         finally:

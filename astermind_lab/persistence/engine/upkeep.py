@@ -11,26 +11,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import shutil
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from astermind_lab.persistence.engine.embedded import Embedded
 from astermind_lab.persistence.engine.live import LiveQueries
 from astermind_lab.persistence.engine.memory import give_memory_back, memory_bytes
+from astermind_lab.persistence.target import LOG_BYTES, Target
 
 __all__ = ["Upkeep"]
 
-LOG_BYTES = 96 * 1024 * 1024
 MEMORY_BYTES = 448 * 1024 * 1024
 _LOOK_SECONDS = 0.25
 _TRIM_SECONDS = 2.0
 _PATIENCE_SECONDS = 0.2
-_MUCH = 4  # so many times the log, and it is opened anew whoever has to wait
+_MUCH = 2  # so many times the log, and it is opened anew whoever has to wait
+_AGAIN_SECONDS = 0.5
 _CLOCK_SECONDS = 1.0  # less is caught up with before anybody notices
 _SET_BACK = 75  # the exit code EX_TEMPFAIL: try again
-_SPARE_BYTES = 4 * 1024 * 1024
 _REST_SECONDS = 15.0  # between two openings for the sake of memory that was read into
 
 _log = logging.getLogger(__name__)
@@ -40,12 +38,12 @@ class Upkeep:
     """Looks at the log and the memory of an engine, for as long as it runs."""
 
     def __init__(
-        self, engine: Embedded, live: LiveQueries, folder: Path, leave: Callable[[str], None]
+        self, engine: Embedded, live: LiveQueries, target: Target, leave: Callable[[str], None]
     ) -> None:
         """leave : ends the process, with a reason, if the database cannot be opened again."""
         self._engine = engine
         self._live = live
-        self._log_folder = folder / "wal"
+        self._target = target
         self._leave = leave
         self._opened = self._trimmed = time.monotonic()
         self._offset = time.time() - time.monotonic()
@@ -56,7 +54,7 @@ class Upkeep:
             await asyncio.sleep(_LOOK_SECONDS)
             self._watch_clock()
             try:
-                if (self._engine.torn or await self._is_large()) and self._has_room():
+                if (self._engine.torn or await self._is_large()) and self._target.has_room:
                     await self._reopen()
             except Exception as problem:
                 _log.exception("the database could not be opened again")
@@ -64,7 +62,7 @@ class Upkeep:
                 return
 
     async def _is_large(self) -> bool:
-        if self._logged() > LOG_BYTES:
+        if self._target.log_bytes > LOG_BYTES:
             return True
         now = time.monotonic()
         if memory_bytes() < MEMORY_BYTES or now - self._trimmed < _TRIM_SECONDS:
@@ -85,32 +83,16 @@ class Upkeep:
             os._exit(_SET_BACK)
         self._offset = offset
 
-    def _has_room(self) -> bool:
-        """Whether the disk has room for the log once more, which opening may copy."""
-        free = shutil.disk_usage(self._log_folder.parent).free
-        return free > self._logged() + _SPARE_BYTES
-
     async def _reopen(self) -> None:
         start = time.monotonic()
-        must = self._logged() > _MUCH * LOG_BYTES
+        must = self._target.log_bytes > _MUCH * LOG_BYTES
         try:
             jumped = await self._engine.reopen(None if must else _PATIENCE_SECONDS)
         except TimeoutError:  # a long question is being answered: nobody is to wait behind it
-            await asyncio.sleep(_REST_SECONDS / 10)
+            await asyncio.sleep(_AGAIN_SECONDS)
             return
         if jumped:
             _log.warning("the clock of this machine was set back since the last change")
             await self._live.read_clock_jumps()
         self._opened = time.monotonic()
         _log.info("opened anew, in %.2f s", self._opened - start)
-
-    def _logged(self) -> int:
-        """Bytes in the write-ahead log."""
-        total = 0
-        try:
-            with os.scandir(self._log_folder) as entries:
-                for entry in entries:
-                    total += entry.stat().st_size
-        except OSError:  # a file that went meanwhile, or no log yet
-            return total
-        return total
