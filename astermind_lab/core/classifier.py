@@ -15,6 +15,7 @@ from astermind_lab.core.blas import WORKERS, single_threaded
 from astermind_lab.core.calibration import Calibration
 from astermind_lab.core.config import ElmConfig
 from astermind_lab.core.coordinates import Coordinates, Encoder, cut, from_grid
+from astermind_lab.core.drift_features import FeatureMap
 from astermind_lab.core.features import BLOCK, blocks
 from astermind_lab.core.hidden import HiddenLayer
 from astermind_lab.core.ledger import Ledger, digest, digests, unmatched
@@ -22,7 +23,7 @@ from astermind_lab.core.readout import RidgeReadout
 from astermind_lab.errors import InvalidInput, NotFound, shown
 from astermind_lab.estimate import Estimate
 
-__all__ = ["Answer", "Layer", "Progress", "TextClassifier"]
+__all__ = ["Answer", "Answers", "Layer", "Progress", "TextClassifier"]
 
 Array = NDArray[np.float64]
 Progress = Callable[[float, str], None]
@@ -35,22 +36,44 @@ class Answer(NamedTuple):
     """What a classifier says about one text.
 
     probabilities : (k,) float64 in the order of the categories     warnings : in plain words
+    drift_features : (d,) int8, where they were asked for and the layer has a map
     """
 
     probabilities: Array
     warnings: tuple[str, ...]
+    drift_features: NDArray[np.int8] | None = None
+
+
+class Answers(NamedTuple):
+    """What a classifier says about n texts.
+
+    probabilities : (n, k) float64     known : (n,) bool, whether anything in the text is known
+    drift_features : (n, d) int8, where they were asked for and the layer has a map
+    """
+
+    probabilities: Array
+    known: NDArray[np.bool_]
+    drift_features: NDArray[np.int8] | None = None
 
 
 @dataclass(frozen=True)
 class Layer:
-    """The fixed part: text → ``[1, coordinates, hidden features]``, p = 1 + c + h numbers."""
+    """The fixed part: text → ``[1, coordinates, hidden features]``, p = 1 + c + h numbers.
+
+    drift : what is summed up of hidden features to notice drift; models of older files have none
+    """
 
     coordinates: Coordinates
     hidden: HiddenLayer
+    drift: FeatureMap | None = None
 
     @property
     def width(self) -> int:
         return 1 + self.coordinates.width + len(self.hidden.bias)
+
+    def drift_features(self, rows: Array) -> NDArray[np.int8] | None:
+        """(n, p) rows of ``expand`` → (n, d) int8; None without a map."""
+        return None if self.drift is None else self.drift(rows[:, -len(self.hidden.bias) :])
 
     def expand(self, steps: NDArray[np.int16]) -> Array:
         """(n, c) grid steps → (n, p) float64, the row that the readout sees."""
@@ -165,20 +188,22 @@ class TextClassifier:
         """(n, k) float64 probabilities, columns in the order of ``categories``."""
         return self.calibration(self._scores(texts)[0])
 
-    def answers(self, texts: Sequence[str]) -> tuple[Array, NDArray[np.bool_]]:
+    def answers(self, texts: Sequence[str], *, drift_features: bool = False) -> Answers:
         """``predict_proba`` and ``known`` of the texts in one go."""
-        scores, known = self._scores(texts)
-        return self.calibration(scores), known
+        scores, known, features = self._look(texts, drift_features)
+        return Answers(self.calibration(scores), known, features)
 
     def predict(self, texts: Sequence[str]) -> list[str]:
         """The likeliest category of each text."""
         best = self._scores(texts)[0].argmax(1)
         return [self.categories[number] for number in best.tolist()]
 
-    def answer(self, text: str) -> Answer:
+    def answer(self, text: str, *, drift_features: bool = False) -> Answer:
         """Probabilities for one text, and a warning if nothing in it is known."""
-        scores, known = self._scores([text])
-        return Answer(self.calibration(scores[0]), () if known[0] else (UNKNOWN_TEXT,))
+        scores, known, features = self._look([text], drift_features)
+        warnings = () if known[0] else (UNKNOWN_TEXT,)
+        first = None if features is None else features[0]
+        return Answer(self.calibration(scores[0]), warnings, first)
 
     def known(self, texts: Sequence[str]) -> NDArray[np.bool_]:
         """(n,) bool: does the text hold a single feature known from training?"""
@@ -351,14 +376,28 @@ class TextClassifier:
         return self.readout.beta if self.margin is None else self.margin
 
     def _scores(self, texts: Sequence[str]) -> tuple[Array, NDArray[np.bool_]]:
+        return self._look(texts, drift_features=False)[:2]
+
+    def _look(
+        self, texts: Sequence[str], drift_features: bool
+    ) -> tuple[Array, NDArray[np.bool_], NDArray[np.int8] | None]:
+        """Scores, whether anything is known, and on demand the drift features."""
         steps, known = self.layer.coordinates(cut(texts, self.config.max_length))
         weights = self._weights
+        wanted = drift_features and self.layer.drift is not None
+
+        def look(part: NDArray[np.int16]) -> tuple[Array, NDArray[np.int8] | None]:
+            rows = self.layer.expand(part)
+            return rows @ weights, self.layer.drift_features(rows) if wanted else None
+
         if len(steps) <= BLOCK:
-            return self.layer.expand(steps) @ weights, known
+            scores, features = look(steps)
+            return scores, known, features
         parts = [steps[part] for part in blocks(len(steps))]
         with single_threaded(), ThreadPoolExecutor(WORKERS) as pool:
-            done = list(pool.map(lambda part: self.layer.expand(part) @ weights, parts))
-        return np.concatenate(done), known
+            done = list(pool.map(look, parts))
+        made = [f for _, f in done if f is not None]
+        return np.concatenate([s for s, _ in done]), known, np.concatenate(made) if made else None
 
     def _need_ridge(self) -> None:
         if self.config.readout != "ridge":

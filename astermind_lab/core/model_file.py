@@ -23,6 +23,7 @@ from astermind_lab.core.calibration import Calibration
 from astermind_lab.core.classifier import Layer, TextClassifier
 from astermind_lab.core.config import ElmConfig
 from astermind_lab.core.coordinates import Encoder, EncoderCoordinates, TextCoordinates
+from astermind_lab.core.drift_features import FeatureMap
 from astermind_lab.core.features import BUCKETS, Vocabulary
 from astermind_lab.core.hidden import HiddenLayer
 from astermind_lab.core.ledger import Ledger
@@ -45,6 +46,8 @@ _DTYPES = {
     "coordinates.mean": "float64",
     "coordinates.scale": "float64",
     "coordinates.weights": "float16",
+    "drift.mean": "float32",
+    "drift.weights": "float32",
     "hidden.bias": "float64",
     "hidden.weights": "float64",
     "ledger.coordinates": "int16",
@@ -65,6 +68,9 @@ def dump(model: TextClassifier) -> bytes:
 
     tensors = _layer_tensors(model.layer)
     tensors["class_weights"] = model.class_weights
+    if model.layer.drift is not None:
+        tensors["drift.mean"] = model.layer.drift.mean
+        tensors["drift.weights"] = model.layer.drift.weights
     for name in ("texts", "labels", "places", "coordinates", "judged", "seen"):
         tensors[f"ledger.{name}"] = getattr(model.ledger, name)
     if model.margin is None:
@@ -175,7 +181,7 @@ def _build(tensors: Tensors, header: dict[str, Any], encoder: Encoder | None) ->
         raise ModelFileError("the categories are not different strings")
     coordinates = _coordinates(tensors, header, encoder)
     hidden = HiddenLayer(tensors["hidden.weights"], tensors["hidden.bias"], config.activation)
-    layer = Layer(coordinates, hidden)
+    layer = Layer(coordinates, hidden, _drift(tensors, len(hidden.bias)))
     units, width = len(hidden.bias), layer.width
     rows, held = len(tensors["ledger.texts"]), len(tensors["ledger.judged"])
     _shape(tensors, "hidden.weights", (coordinates.width, units))
@@ -243,6 +249,15 @@ def _coordinates(
         raise ModelFileError("the vocabulary is not ascending within its range")
     vocabulary = Vocabulary(buckets, tensors["coordinates.idf"])
     return TextCoordinates(vocabulary, tensors["coordinates.weights"], tensors["coordinates.bias"])
+
+
+def _drift(tensors: Tensors, units: int) -> FeatureMap | None:
+    if "drift.mean" not in tensors:  # a file from before there were drift features
+        return None
+    weights = tensors["drift.weights"]
+    _shape(tensors, "drift.mean", (units,))
+    _shape(tensors, "drift.weights", (units, weights.shape[-1]))
+    return FeatureMap(tensors["drift.mean"], weights)
 
 
 def _readout(tensors: Tensors, ridge: float) -> RidgeReadout:

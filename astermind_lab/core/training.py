@@ -28,6 +28,7 @@ from astermind_lab.core.coordinates import (
     cut,
     from_grid,
 )
+from astermind_lab.core.drift_features import FeatureMap
 from astermind_lab.core.features import blocks, text_blocks
 from astermind_lab.core.hidden import HiddenLayer
 from astermind_lab.core.ledger import Ledger, digests
@@ -45,6 +46,7 @@ T = TypeVar("T")
 
 HELD_OUT_SHARE, MOST_HELD_OUT = 0.1, 4000
 MARGIN_STEPS = 5
+DRIFT_ROWS = 1000  # give the map of the drift features
 CHOOSING_ROWS = 1000  # choose λ; more would not choose otherwise
 
 
@@ -220,7 +222,8 @@ class _Run:
             unseen, _ = coordinates([self.texts[i] for i in parts.judged])
             at[parts.judged] = len(rows) + np.arange(len(parts.judged))
             steps = np.vstack((steps, unseen))
-        return Layer(coordinates, hidden), steps, at
+        drift = FeatureMap.learn(hidden(from_grid(steps[:: -(-len(steps) // DRIFT_ROWS)])))
+        return Layer(coordinates, hidden, drift), steps, at
 
     def _summed(self, layer: Layer, parts: Parts, steps: NDArray[np.int16], at: Numbers) -> _Fitted:
         counts = np.maximum(np.bincount(self.y, minlength=self.classes), 1)
