@@ -111,14 +111,14 @@ def predictions(store: Store, n: int) -> Iterator[tuple[str, float, str]]:
     yield "one prediction, log, median", median, "ms"
     yield "one prediction, log, 95 %", high, "ms"
     yield f"{n:,} predictions, count", 1e3 * seconds(lambda: store.predictions.count("m")), "ms"
-    yield "… confusion matrix", 1e3 * seconds(lambda: store.predictions.counts("m")), "ms"
+    yield "… confusion matrix", 1e3 * seconds(lambda: store.tallies.window("m")), "ms"
     hour = (
         MORNING + timedelta(seconds=0.037 * n / 2),
         MORNING + timedelta(seconds=0.037 * n / 2 + 60),
     )
     yield (
         "… confusion matrix of one minute of them, median",
-        milliseconds(lambda _: store.predictions.counts("m", *hour), 20)[0],
+        milliseconds(lambda _: store.tallies.window("m", *hour), 20)[0],
         "ms",
     )
     read = seconds(lambda: sum(1 for _ in store.predictions.window("m")))

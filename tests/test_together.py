@@ -45,9 +45,10 @@ def test_all_see_one_anothers_writes(tmp_path: Path) -> None:
         assert (change.action, change.data["version"]) == ("create", "v1")
         notebook.predict("topics", "rain tomorrow", log_prediction=True)
         claude.ask("predict", model_id="topics", text="soup today", log_prediction=True)
-        assert notebook.get_model_metrics("topics").metrics.total_predictions == 2
+        notebook.flush()  # each process answers for what it has logged itself
         found = claude.ask("get_model_metrics", model_id="topics")
         assert found["metrics"]["total_predictions"] == 2
+        assert notebook.get_model_metrics("topics").metrics.total_predictions == 2
     out, errors = watcher.communicate(timeout=PATIENCE)
     assert (watcher.returncode, errors) == (0, "")
     seen = [json.loads(line)["data"]["input"] for line in out.splitlines()]

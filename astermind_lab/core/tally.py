@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -160,6 +160,9 @@ class FeatureSums:
         self.sums += sign * other.sums
         self.products += sign * other.products
 
+    def copy(self) -> FeatureSums:
+        return FeatureSums(self.n.copy(), self.sums.copy(), self.products.copy())
+
     def __bool__(self) -> bool:
         return bool(self.n.any() or self.sums.any() or self.products.any())
 
@@ -292,6 +295,16 @@ class Tally:
                 del self.features[made_by]
         self.first = min(self.first, other.first)
         self.last = max(self.last, other.last)
+
+    def copy(self) -> Tally:
+        """A tally of its own, equal to this."""
+        return replace(
+            self,
+            cells=dict(self.cells),
+            confidence={place: list(counts) for place, counts in self.confidence.items()},
+            latency=dict(self.latency),
+            features={name: sums.copy() for name, sums in self.features.items()},
+        )
 
     def __bool__(self) -> bool:
         """Whether anything is left; the bounds do not count."""

@@ -43,6 +43,7 @@ def log_prediction(
     version: str | None = None,
     timestamp: Moment | None = None,
     latency_ms: float | None = None,
+    key: str | None = None,
 ) -> LoggedPrediction:
     """Write a prediction to the log, durably. The model may be any model, also one from elsewhere.
 
@@ -55,7 +56,9 @@ def log_prediction(
     version : the version that predicted
     timestamp : when, in ISO 8601 with a zone; without it now
     latency_ms : how long the answer took, in milliseconds
-    Raises InvalidInput.
+    key : a name of your own for it, to give feedback on it later; what is logged again under the
+        same key counts once
+    Raises InvalidInput, StoreError if there is no room on disk for it.
     """
     from astermind_lab.persistence import Prediction
 
@@ -69,8 +72,9 @@ def log_prediction(
         latency_ms=None if latency_ms is None else _latency(latency_ms),
         timestamp=lab.clock.now() if timestamp is None else check.moment(timestamp, "timestamp"),
         metadata=check.plain_mapping(metadata, "metadata"),
+        key=check.optional(check.identifier, key, "key"),
     )
-    [record_id] = lab.store.predictions.add_many([row])
+    [record_id] = lab.recorder.record([row])
     return LoggedPrediction(record_id=record_id, model_id=row.model_id, timestamp=row.timestamp)
 
 
@@ -97,6 +101,7 @@ def get_model_metrics(
     """
     model_id = check.identifier(model_id, "model_id")
     start, end = check.window(time_range, "time_range")
+    lab.flush()
     asked = check.choices(metrics, "metrics", METRICS)
     return ModelMetrics(
         model_id=model_id,
@@ -178,8 +183,9 @@ def get_confusion_matrix(
 
     model_id = check.identifier(model_id, "model_id")
     start, end = check.window(time_range, "time_range")
-    counts = lab.store.predictions.counts(model_id, start, end)
-    known = [(truth, given, n) for truth, given, n in counts if truth is not None]
+    lab.flush()
+    pairs = lab.store.tallies.window(model_id, start, end).total.pairs
+    known = [(truth, given, n) for (truth, given), n in pairs.items() if truth is not None]
     labels = sorted({label for truth, given, _ in known for label in (truth, given)})
     total = sum(n for _, _, n in known)
     return ConfusionMatrix(

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 from astermind_lab.errors import InvalidInput
 from astermind_lab.lab import arguments as check
 from astermind_lab.lab.live import LiveModel
+from astermind_lab.monitoring.spool import SpoolFull
 from astermind_lab.results import CategoryScore, Embedding, Prediction, Predictions
 from astermind_lab.tools import tool
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from astermind_lab.core import TextClassifier
+    from astermind_lab.core.tally import Features
     from astermind_lab.lab.session import Session
+    from astermind_lab.persistence import Prediction as Row
 
 __all__ = ["generate_embedding", "predict", "predict_many"]
 
@@ -30,6 +38,7 @@ def predict(
     log_prediction: bool | None = None,
     ground_truth: str | None = None,
     version: str | None = None,
+    key: str | None = None,
 ) -> Prediction:
     """The most probable labels of a text, best first.
 
@@ -38,22 +47,26 @@ def predict(
     model_id : the model, in memory or stored
     text : the text to label
     top_k : how many labels to return, 1 to 100
-    log_prediction : write the prediction to the log; without it the setting
-        monitoring.log_predictions decides, or true if ground_truth is given; with
+    log_prediction : write the prediction to the log; without it the settings decide
+        (monitoring.log_predictions and .sample_rate), or true if ground_truth is given; with
         monitoring.enabled=false only an explicit true writes
     ground_truth : the right label, where it is known; kept with the logged prediction
     version : a stored version or an alias; without one the model in memory, else the latest version
+    key : a name of your own for the logged prediction, to give feedback on it later; what is logged
+        again under the same key counts once
     Raises InvalidInput, NotFound.
     """
     model_id = check.identifier(model_id, "model_id")
     text = check.text(text, "text")
     top_k = check.whole_number(top_k, "top_k", 1, 100)
     truth = check.optional(check.label, ground_truth, "ground_truth")
+    key = check.optional(check.identifier, key, "key")
     log = _logs(lab, log_prediction, truth is not None)
     model = lab.find(model_id, check.optional(check.identifier, version, "version"))
     start = lab.clock.monotonic()
     with model.guard.reading():
-        answer = model.classifier.answer(text)
+        answer = model.classifier.answer(text, drift_features=log)
+        classifier = model.classifier
         categories = model.classifier.categories
         answering = model.version
     order = (-answer.probabilities).argsort(kind="stable")[:top_k]
@@ -63,10 +76,15 @@ def predict(
     ]
     latency_ms = 1000 * (lab.clock.monotonic() - start)
     model.last_used = lab.clock.now()
+    warnings = list(answer.warnings)
     record = None
     if log:
-        [record] = _write(lab, model, answering, [text], best[:1], [truth], latency_ms)
-    warnings = list(answer.warnings)
+        row = _row(model, answering, text, best[0], truth, latency_ms, model.last_used, key)
+        row = replace(row, features=_features(classifier, answer.drift_features))
+        try:
+            [record] = lab.recorder.record([row])
+        except SpoolFull as problem:  # the answer is worth more than its line in the log
+            warnings.append(f"not logged: {problem}")
     if truth is not None and not log:
         warnings.append(_NOT_KEPT)
     return Prediction(
@@ -101,13 +119,22 @@ def predict_many(
     model = lab.find(model_id, check.optional(check.identifier, version, "version"))
     start = lab.clock.monotonic()
     with model.guard.reading():
-        scores, unknown = _answers(model, given)
+        scores, features, unknown = _answers(model, given, log)
         answering = model.version
     latency_ms = 1000 * (lab.clock.monotonic() - start)
-    model.last_used = lab.clock.now()
+    model.last_used = now = lab.clock.now()
     warnings = [f"{unknown:,} texts hold nothing the model has ever seen"] if unknown else []
+    logged = 0
     if log:
-        _write(lab, model, answering, given, scores, truths, None)
+        rows = (
+            replace(_row(model, answering, text, score, truth, None, now), features=drift)
+            for text, score, truth, drift in zip(given, scores, truths, features, strict=True)
+        )
+        try:
+            for some in _batched(rows, _CHUNK):
+                logged += len(lab.recorder.record(some))
+        except SpoolFull as problem:
+            warnings.append(f"{len(given) - logged:,} predictions were not logged: {problem}")
     elif ground_truth is not None:
         warnings.append(_NOT_KEPT)
     return Predictions(
@@ -117,15 +144,23 @@ def predict_many(
         latency_ms=latency_ms,
         without_known_feature=unknown,
         warnings=warnings,
-        logged=len(given) if log else 0,
+        logged=logged,
     )
 
 
+def _batched(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
+    found = iter(rows)
+    while some := list(islice(found, size)):
+        yield some
+
+
 def _logs(lab: Session, asked: object, has_truth: bool) -> bool:
-    if asked is None:
-        monitoring = lab.settings.monitoring
-        return monitoring.enabled and (has_truth or monitoring.log_predictions)
-    return check.flag(asked, "log_prediction")
+    if asked is not None:
+        return check.flag(asked, "log_prediction")
+    monitoring = lab.settings.monitoring
+    if not monitoring.enabled or not (has_truth or monitoring.log_predictions):
+        return False
+    return has_truth or lab.chance.random() < monitoring.sample_rate
 
 
 def _truths(value: object, n: int) -> Sequence[str | None]:
@@ -137,52 +172,61 @@ def _truths(value: object, n: int) -> Sequence[str | None]:
     return truths
 
 
-def _answers(model: LiveModel, texts: Sequence[str]) -> tuple[list[CategoryScore], int]:
-    """The best label of every text, and how many texts are wholly unknown to the model."""
+def _answers(
+    model: LiveModel, texts: Sequence[str], drift_features: bool
+) -> tuple[list[CategoryScore], list[Features | None], int]:
+    """The best label of every text, its drift features, and how many texts are wholly unknown."""
     classifier = model.classifier
     categories = classifier.categories
     scores: list[CategoryScore] = []
+    features: list[Features | None] = []
     unknown = 0
     for first in range(0, len(texts), _CHUNK):
-        probabilities, known = classifier.answers(texts[first : first + _CHUNK])
-        best = probabilities.argmax(axis=1).tolist()
-        confidence = probabilities.max(axis=1).tolist()
+        answers = classifier.answers(texts[first : first + _CHUNK], drift_features=drift_features)
+        best = answers.probabilities.argmax(axis=1).tolist()
+        confidence = answers.probabilities.max(axis=1).tolist()
+        found = [None] * len(best) if answers.drift_features is None else answers.drift_features
         scores += [
             CategoryScore(category=categories[i], confidence=c)
             for i, c in zip(best, confidence, strict=True)
         ]
-        unknown += len(known) - int(known.sum())
-    return scores, unknown
+        features += [_features(classifier, row) for row in found]
+        unknown += len(best) - int(answers.known.sum())
+    return scores, features, unknown
 
 
-def _write(
-    lab: Session,
+def _features(
+    classifier: TextClassifier, values: np.ndarray[Any, np.dtype[np.int8]] | None
+) -> Features | None:
+    from astermind_lab.core.tally import Features
+
+    drift = classifier.layer.drift
+    return None if values is None or drift is None else Features(drift.digest, values.tobytes())
+
+
+def _row(
     model: LiveModel,
     version: str | None,
-    texts: Sequence[str],
-    scores: Sequence[CategoryScore],
-    truths: Sequence[str | None],
+    text: str,
+    score: CategoryScore,
+    truth: str | None,
     latency_ms: float | None,
-) -> list[str]:
-    """Log predictions durably; returns their record ids."""
+    now: datetime,
+    key: str | None = None,
+) -> Row:
     from astermind_lab.persistence import Prediction as Row
 
-    now: datetime = lab.clock.now()
-    rows = [
-        Row(
-            model_id=model.model_id,
-            version=version,
-            input=text,
-            prediction=score.category,
-            confidence=min(1.0, max(0.0, score.confidence)),
-            ground_truth=truth,
-            latency_ms=latency_ms,
-            timestamp=now,
-            metadata={},
-        )
-        for text, score, truth in zip(texts, scores, truths, strict=True)
-    ]
-    return lab.store.predictions.add_many(rows)
+    return Row(
+        model_id=model.model_id,
+        version=version,
+        input=text,
+        prediction=score.category,
+        confidence=min(1.0, max(0.0, score.confidence)),
+        ground_truth=truth,
+        latency_ms=latency_ms,
+        timestamp=now,
+        key=key,
+    )
 
 
 @tool()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from astermind_lab.lab.live import LiveModel, LiveModels, RecentVersions
 from astermind_lab.lab.paths import Folders
 
 if TYPE_CHECKING:
+    from astermind_lab.monitoring.recorder import Recorder
     from astermind_lab.persistence import ModelVersion, RecordChange, Store, Watch
     from astermind_lab.settings import Settings
 
@@ -38,6 +40,8 @@ class Session:
         self._lock = threading.Lock()
         self._loading = threading.Lock()
         self._follower: Follower | None = None
+        self._recorder: Recorder | None = None
+        self.chance = random.Random()
 
     @classmethod
     def open(
@@ -83,15 +87,20 @@ class Session:
             patience=settings.database.reconnect_timeout.total_seconds(),
         )
         allowed = Folders() if folders is None else _only(folders)
-        return cls(store, settings, clock, allowed)
+        lab = cls(store, settings, clock, allowed)
+        lab.bring_home()
+        return lab
 
     def close(self) -> None:
         """Let go of the store and of the models in memory; a second call does nothing."""
         with self._lock:
             store, self._store = self._store, None
             follower, self._follower = self._follower, None
+            recorder, self._recorder = self._recorder, None
         if follower is not None:
             follower.close()
+        if recorder is not None:
+            recorder.close()
         self.live.clear()
         self._versions.clear()
         if store is not None:
@@ -104,6 +113,43 @@ class Session:
         if store is None:
             raise StoreUnavailable("this lab is closed; open one again with Lab.open()")
         return store
+
+    @property
+    def recorder(self) -> Recorder:
+        """Where predictions are logged; StoreUnavailable for a user who may only read."""
+        from astermind_lab.monitoring.recorder import Recorder, RecorderOptions, spool_root
+        from astermind_lab.monitoring.spool import Fsync
+
+        if self._recorder is None:
+            with self._lock:
+                if self._recorder is None:
+                    monitoring = self.settings.monitoring
+                    options = RecorderOptions(
+                        Fsync(monitoring.fsync), monitoring.spool_limit, monitoring.store_inputs
+                    )
+                    root = spool_root(self.store, self.settings.data_dir)
+                    self._recorder = Recorder(self.store, root, options)
+        return self._recorder
+
+    def bring_home(self) -> None:
+        """Store the predictions that programs left on disk which were ended before they could."""
+        from astermind_lab.monitoring.flusher import left_behind
+        from astermind_lab.monitoring.recorder import spool_root
+
+        root = spool_root(self.store, self.settings.data_dir)
+        if root is not None and left_behind(root) and not self.store.read_only:
+            self.recorder.start_flush()
+
+    def flush(self) -> None:
+        """Wait until the predictions that were logged here are in the database.
+
+        Also those that programs left on disk which were ended before they could store them. Figures
+        wait for that by themselves. Raises StoreUnavailable while the database is away.
+        """
+        if self._recorder is None:
+            self.bring_home()
+        if self._recorder is not None:
+            self._recorder.flush()
 
     @property
     def url(self) -> str:

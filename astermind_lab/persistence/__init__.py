@@ -1,9 +1,10 @@
 """Everything the lab keeps, in SurrealDB.
 
-``Store.open(url)`` gives an open database with its schema up to date, and four repositories on it:
+``Store.open(url)`` gives an open database with its schema up to date, and the repositories on it:
 ``models`` (versions and their weights), ``datasets`` (labelled examples), ``embeddings`` (vectors
-and the search for similar ones) and ``predictions`` (the log); ``feed`` gives live updates. A store
-is safe to use from many threads. This is the only package that knows the database.
+and the search for similar ones), ``predictions`` (the log), ``feedback`` (truths that come later)
+and ``tallies`` (windows over the log); ``feed`` gives live updates. A store is safe to use from
+many threads. This is the only package that knows the database.
 
 Names are loaded when they are first asked for: the process of the local engine, which should start
 in a moment, needs few of them.
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
     from astermind_lab.persistence.embeddings import EmbeddingRepository
     from astermind_lab.persistence.engine import EngineOptions
     from astermind_lab.persistence.feed import Feed
+    from astermind_lab.persistence.feedback import Feedback, FeedbackRepository
     from astermind_lab.persistence.model_rows import ModelVersion, NewModelVersion
     from astermind_lab.persistence.models import ModelRepository
     from astermind_lab.persistence.predictions import Prediction, PredictionRepository
     from astermind_lab.persistence.store import Store
+    from astermind_lab.persistence.tallies import TallyRepository, Totals
     from astermind_lab.persistence.target import local_place
     from astermind_lab.persistence.watch import RecordChange, Watch
 
@@ -35,6 +38,8 @@ __all__ = [
     "EmbeddingRepository",
     "EngineOptions",
     "Feed",
+    "Feedback",
+    "FeedbackRepository",
     "ModelRepository",
     "ModelVersion",
     "NewModelVersion",
@@ -42,6 +47,8 @@ __all__ = [
     "PredictionRepository",
     "RecordChange",
     "Store",
+    "TallyRepository",
+    "Totals",
     "Watch",
     "local_place",
 ]
@@ -54,6 +61,8 @@ _HOMES = {
     "EmbeddingRepository": "embeddings",
     "EngineOptions": "engine",
     "Feed": "feed",
+    "Feedback": "feedback",
+    "FeedbackRepository": "feedback",
     "ModelRepository": "models",
     "ModelVersion": "model_rows",
     "NewModelVersion": "model_rows",
@@ -61,6 +70,8 @@ _HOMES = {
     "PredictionRepository": "predictions",
     "RecordChange": "watch",
     "Store": "store",
+    "TallyRepository": "tallies",
+    "Totals": "tallies",
     "Watch": "watch",
     "local_place": "target",
 }

@@ -51,7 +51,15 @@ WATCHED = (
 # Table of the parts → table of the rows they belong to.
 PARTS: Mapping[str, str] = {"examples": "datasets", "model_weights": "models"}
 COUNTERS = "_counter"
-LEFT_OUT = ("_beacon", "_clock_jumps", "_migration", "_receipts", "_restore")
+LEFT_OUT = (
+    "_beacon",
+    "_clock_jumps",
+    "_migration",
+    "_receipts",
+    "_restore",
+    "_spools",
+    "_waiting",
+)
 
 # A row in another state is being written or deleted, or was given up.
 _VISIBLE = {"models": ("active", "deleted"), "datasets": ("ready",)}

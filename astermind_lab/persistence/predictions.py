@@ -1,28 +1,37 @@
 """The prediction log: what was asked, what was answered, and what was right.
 
 A row's id is ``predictions:[model_id, microseconds, n, writer]``, so the log of one model lies
-together and in time order: a window is one range of keys, counted and aggregated without an index.
-The time stands there as microseconds since 1970, because the engine sorts datetimes wrongly in keys
-and indexes: whole seconds come after their own fractions. ``n`` and ``writer`` are made here, which
-keeps ids unique without asking the database.
+together and in time order: a window is one range of keys, read without an index. The time stands
+there as microseconds since 1970, because the engine sorts datetimes wrongly in keys and indexes:
+whole seconds come after their own fractions. ``n`` and ``writer`` are made here, which keeps ids
+unique without asking the database.
+
+Whatever comes, changes or goes is counted in the tallies by the same transaction; see
+``counted.py``. Figures over a window are read from them, and from rows only at its ragged ends.
 """
 
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from surrealdb import BoundIncluded, Range, RecordID
 
 from astermind_lab.clock import Clock
+from astermind_lab.core.tally import Features, Observation, Tally
 from astermind_lab.errors import InvalidInput, StoreError, shown
 from astermind_lab.persistence.connection import Connection
+from astermind_lab.persistence.counted import Change, CountedWrites, KeyTaken, Moved
 from astermind_lab.persistence.slices import slices
+from astermind_lab.persistence.tally_rows import Bucket, tallies_of
 from astermind_lab.persistence.values import (
     check_id,
     check_moment,
@@ -33,7 +42,16 @@ from astermind_lab.persistence.values import (
     record_name,
 )
 
-__all__ = ["Prediction", "PredictionRepository"]
+__all__ = [
+    "Prediction",
+    "PredictionRepository",
+    "added",
+    "check_window",
+    "keys",
+    "observation",
+    "record_of",
+    "ticks",
+]
 
 _CHUNK_ROWS = 1_500
 _PAGE_ROWS = 2_000
@@ -44,21 +62,35 @@ _FIRST = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _TICK
 _LONG_AGO = (datetime(2000, 1, 1, tzinfo=UTC) - _EPOCH) // _TICK
 _LAST = (datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC) - _EPOCH) // _TICK
 _NUMBERS = 2**62
+_LONGEST_MS = 1e12
+
+_BY_KEY = "SELECT * FROM predictions WHERE model_id = $model_id AND key = $key"
+
+Row = dict[str, Any]
+_NOTHING = Change()
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """One logged prediction; ``timestamp`` is aware, ``confidence`` between 0 and 1."""
+    """One logged prediction; ``timestamp`` is aware, ``confidence`` between 0 and 1.
+
+    input : None where texts are not kept; ``input_hash`` may stand for it
+    key : a name of the user's for it, at most one prediction of a model has it
+    features : what drift of the inputs is measured on
+    """
 
     model_id: str
     version: str | None
-    input: str
+    input: str | None
     prediction: str
     confidence: float
     ground_truth: str | None
     latency_ms: float | None
     timestamp: datetime
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    key: str | None = None
+    input_hash: str | None = None
+    features: Features | None = None
     record_id: str | None = None
 
 
@@ -70,16 +102,66 @@ class PredictionRepository:
         self._clock = clock
         self._writer = uuid.uuid4().hex
         self._numbers = itertools.count()
+        self.counted = CountedWrites(connection, self._writer)
+
+    def prepare(self, rows: Sequence[Prediction]) -> list[Row]:
+        """Rows with their ids, checked and ready to be written; nothing is written yet.
+
+        Raises InvalidInput, which names the field and the row.
+        """
+        return [self._row(place, row) for place, row in enumerate(rows)]
 
     def add_many(self, rows: Sequence[Prediction]) -> list[str]:
         """Log predictions; returns their record ids. Durable on return.
 
-        All rows are checked before the first is written: InvalidInput names the field and row.
+        All rows are checked before the first is written: InvalidInput names the field and row. A
+        prediction whose key is in the log already is not logged again; its id is that of the first.
         """
-        stored = [self._row(place, row) for place, row in enumerate(rows)]
-        for start in range(0, len(stored), _CHUNK_ROWS):
-            self._connection.insert("predictions", stored[start : start + _CHUNK_ROWS])
-        return [record_name(row["id"]) for row in stored]
+        prepared = self.prepare(rows)
+        chunks = [
+            prepared[start : start + _CHUNK_ROWS] for start in range(0, len(prepared), _CHUNK_ROWS)
+        ]
+        return [name for chunk in chunks for name in self.store(chunk)]
+
+    def store(self, rows: Sequence[Row], also: Change = _NOTHING) -> list[str]:
+        """Write prepared rows, and what else is to be done, in one transaction; their record ids.
+
+        A row whose key is taken is left out, and the id of the row that has it is given instead.
+        Raises Moved, StoreError.
+        """
+        taken: dict[tuple[str, str], str] = {}
+        while True:
+            first: dict[tuple[str, str], str] = {}
+            fresh = []
+            for row in rows:
+                pair = _pair(row)
+                if pair is None:
+                    fresh.append(row)
+                elif pair not in taken and pair not in first:
+                    fresh.append(row)
+                    first[pair] = record_name(row["id"])
+            try:
+                tallies = added(also.tallies, fresh)
+                self.counted.commit(replace(also, rows=fresh, tallies=tallies))
+            except KeyTaken:
+                taken.update(self._taken(first))
+                continue
+            known = {**first, **taken}
+            return [_known_as(row, known) for row in rows]
+
+    def by_key(self, model_id: str, key: str) -> Row | None:
+        """The row of a model that has this key."""
+        rows: list[Row] = self._connection.first(_BY_KEY, model_id=model_id, key=key)
+        return rows[0] if rows else None
+
+    def _taken(self, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """Of these models and keys, those that are in the log, with the ids there."""
+        found = {}
+        for model_id, key in pairs:
+            row = self.by_key(model_id, key)
+            if row is not None:
+                found[model_id, key] = record_name(row["id"])
+        return found
 
     def window(
         self,
@@ -90,7 +172,7 @@ class PredictionRepository:
     ) -> Iterator[Prediction]:
         """The predictions from ``start`` to ``end``, both included, in time order, page by page."""
         check_id("model_id", model_id)
-        since, until = _check_window(start, end)
+        since, until = check_window(start, end)
         if version is not None:
             check_id("version", version)
         return self._read(model_id, since, until, version)
@@ -100,28 +182,31 @@ class PredictionRepository:
     ) -> int:
         """How many predictions are in the window."""
         check_id("model_id", model_id)
-        since, until = _check_window(start, end)
+        since, until = check_window(start, end)
         return self._count([model_id, since], [model_id, until, []])
 
-    def counts(
+    def delete(
         self, model_id: str, start: datetime | None = None, end: datetime | None = None
-    ) -> list[tuple[str | None, str, int]]:
-        """(truth, predicted, n) for each pair that occurs; truth is None where it is not known."""
+    ) -> int:
+        """Delete the predictions of a window, out of all figures too; returns how many."""
         check_id("model_id", model_id)
-        since, until = _check_window(start, end)
-        rows = self._connection.first(
-            "SELECT ground_truth, prediction, count() AS n FROM $range "
-            "GROUP BY ground_truth, prediction",
-            range=_keys([model_id, since], [model_id, until, []]),
-        )
-        found = [(row.get("ground_truth"), row["prediction"], row["n"]) for row in rows]
-        return sorted(found, key=lambda pair: (pair[0] is None, pair[0] or "", pair[1]))
+        since, until = check_window(start, end)
+        deleted = 0
+        for low, high in self._pages(model_id, since, until):
+            while True:
+                rows = self._connection.first("SELECT * FROM $range", range=keys(low, high))
+                gone = [(row["id"], row.get("ground_truth")) for row in rows]
+                with suppress(Moved):  # somebody changed one of them: look again
+                    self.counted.commit(Change(gone=gone, tallies=added({}, rows, -1)))
+                    break
+            deleted += len(rows)
+        return deleted
 
     def _read(
         self, model_id: str, since: int, until: int, version: str | None
     ) -> Iterator[Prediction]:
         for low, high in self._pages(model_id, since, until):
-            rows = self._connection.first("SELECT * FROM $range", range=_keys(low, high))
+            rows = self._connection.first("SELECT * FROM $range", range=keys(low, high))
             for row in rows:
                 if version is None or row.get("version") == version:
                     yield _read_prediction(row)
@@ -150,7 +235,7 @@ class PredictionRepository:
 
     def _narrowed(self, model_id: str, since: int, until: int) -> tuple[int, int]:
         """An open window without its empty ends: two cheap counts that spare many dear ones."""
-        soon = _ticks(self._clock.now()) + _A_DAY
+        soon = ticks(self._clock.now()) + _A_DAY
         if since < _LONG_AGO < until and not self._count(
             [model_id, since], [model_id, _LONG_AGO, []]
         ):
@@ -160,12 +245,10 @@ class PredictionRepository:
         return since, until
 
     def _count(self, low: list[Any], high: list[Any]) -> int:
-        rows = self._connection.first(
-            "SELECT count() FROM $range GROUP ALL", range=_keys(low, high)
-        )
+        rows = self._connection.first("SELECT count() FROM $range GROUP ALL", range=keys(low, high))
         return int(rows[0]["count"]) if rows else 0
 
-    def _row(self, place: int, row: Prediction) -> dict[str, Any]:
+    def _row(self, place: int, row: Prediction) -> Row:
         try:
             fields = _checked(row)
         except InvalidInput as problem:
@@ -173,26 +256,79 @@ class PredictionRepository:
                 problem.argument or "rows",
                 f"{str(problem).partition(': ')[2]} (row {place}; nothing was logged)",
             ) from None
-        moment = _ticks(fields["timestamp"])
+        moment = ticks(fields["timestamp"])
         key = [fields["model_id"], moment, next(self._numbers), self._writer]
         return {"id": RecordID("predictions", key), **fields}
 
 
-def _checked(row: Prediction) -> dict[str, Any]:
-    fields: dict[str, Any] = {
+def added(
+    tallies: Mapping[Bucket, Tally], rows: Iterable[Row], sign: int = 1
+) -> dict[Bucket, Tally]:
+    """The tallies with those of more rows, or with sign -1 less of them."""
+    total = dict(tallies)
+    found = tallies_of((row["model_id"], row.get("version"), observation(row)) for row in rows)
+    for bucket, tally in found.items():
+        mine = total[bucket].copy() if bucket in total else Tally()
+        mine.add(tally, sign)
+        total[bucket] = mine
+    return total
+
+
+def observation(row: Mapping[str, Any]) -> Observation:
+    """A row as the tallies count it."""
+    _, moment, n, writer = row["id"].id
+    values = row.get("features")
+    return Observation(
+        truth=row.get("ground_truth"),
+        predicted=row["prediction"],
+        confidence=row["confidence"],
+        latency_ms=row.get("latency_ms"),
+        at=moment,
+        features=None if values is None else Features(row["made_by"], bytes(values)),
+        fold=zlib.crc32(f"{n} {writer}".encode()) & 1,
+    )
+
+
+def record_of(name: object) -> RecordID:
+    """The record of an id that ``add_many`` gave; raises InvalidInput("prediction_id")."""
+    if isinstance(name, str) and name.startswith("predictions:["):
+        with suppress(ValueError):
+            parts = json.loads(name.removeprefix("predictions:"))
+            if [type(part) for part in parts] == [str, int, int, str]:
+                return RecordID("predictions", parts)
+    raise InvalidInput(
+        "prediction_id", f"{shown(name)} is no id that log_prediction or predict gave"
+    )
+
+
+def _pair(row: Row) -> tuple[str, str] | None:
+    key = row.get("key")
+    return None if key is None else (row["model_id"], key)
+
+
+def _known_as(row: Row, names: Mapping[tuple[str, str], str]) -> str:
+    pair = _pair(row)
+    return record_name(row["id"]) if pair is None else names[pair]
+
+
+def _checked(row: Prediction) -> Row:
+    fields: Row = {
         "model_id": check_id("model_id", row.model_id),
-        "input": check_text("input", row.input),
         "prediction": check_text("prediction", row.prediction),
         "confidence": _check_number("confidence", row.confidence, most=1.0),
         "timestamp": check_moment("timestamp", row.timestamp),
         "metadata": check_object("metadata", row.metadata),
     }
-    if row.version is not None:
-        fields["version"] = check_id("version", row.version)
-    if row.ground_truth is not None:
-        fields["ground_truth"] = check_text("ground_truth", row.ground_truth)
+    for name in ("version", "key", "input_hash"):
+        if (value := getattr(row, name)) is not None:
+            fields[name] = check_id(name, value)
+    for name in ("input", "ground_truth"):
+        if (value := getattr(row, name)) is not None:
+            fields[name] = check_text(name, value)
     if row.latency_ms is not None:
-        fields["latency_ms"] = _check_number("latency_ms", row.latency_ms, most=math.inf)
+        fields["latency_ms"] = _check_number("latency_ms", row.latency_ms, most=_LONGEST_MS)
+    if row.features is not None:
+        fields["made_by"], fields["features"] = row.features
     return fields
 
 
@@ -207,20 +343,20 @@ def _check_number(argument: str, value: float, most: float) -> float:
     return number
 
 
-def _check_window(start: datetime | None, end: datetime | None) -> tuple[int, int]:
-    since = _FIRST if start is None else _ticks(check_moment("start", start))
-    until = _LAST if end is None else _ticks(check_moment("end", end))
+def check_window(start: datetime | None, end: datetime | None) -> tuple[int, int]:
+    since = _FIRST if start is None else ticks(check_moment("start", start))
+    until = _LAST if end is None else ticks(check_moment("end", end))
     if since > until:
         raise InvalidInput("start", f"{start} is after the end of the window, {end}")
     return since, until
 
 
-def _keys(low: list[Any], high: list[Any]) -> RecordID:
+def keys(low: list[Any], high: list[Any]) -> RecordID:
     """The records from ``low`` to ``high``; an empty list in a key sorts after any other part."""
     return RecordID("predictions", Range(BoundIncluded(low), BoundIncluded(high)))
 
 
-def _ticks(moment: datetime) -> int:
+def ticks(moment: datetime) -> int:
     """Microseconds since 1970."""
     return (moment - _EPOCH) // _TICK
 
@@ -232,12 +368,15 @@ def _read_prediction(row: dict[str, Any]) -> Prediction:
     return Prediction(
         model_id=row["model_id"],
         version=row.get("version"),
-        input=row["input"],
+        input=row.get("input"),
         prediction=row["prediction"],
         confidence=row["confidence"],
         ground_truth=row.get("ground_truth"),
         latency_ms=row.get("latency_ms"),
         timestamp=plain_moment(row["timestamp"]),
         metadata=from_database(row["metadata"]),
+        key=row.get("key"),
+        input_hash=row.get("input_hash"),
+        features=observation(row).features,
         record_id=record_name(record),
     )

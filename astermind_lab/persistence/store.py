@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import secrets
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+
+from surrealdb import RecordID
 
 from astermind_lab.clock import Clock, SystemClock
 from astermind_lab.errors import InvalidInput
@@ -15,11 +19,14 @@ from astermind_lab.persistence.datasets import DatasetRepository
 from astermind_lab.persistence.embeddings import EmbeddingRepository
 from astermind_lab.persistence.engine import EngineOptions
 from astermind_lab.persistence.feed import Feed
+from astermind_lab.persistence.feedback import FeedbackRepository
 from astermind_lab.persistence.hints import Hints, hints_for
 from astermind_lab.persistence.migrate import migrate
 from astermind_lab.persistence.models import ModelRepository
 from astermind_lab.persistence.owner import forget_owner, record_owner
 from astermind_lab.persistence.predictions import PredictionRepository
+from astermind_lab.persistence.spooled import SpooledWrites
+from astermind_lab.persistence.tallies import TallyRepository
 from astermind_lab.persistence.target import Target, parse_url
 
 if TYPE_CHECKING:
@@ -39,13 +46,17 @@ _MAY_WRITE = "RETURN array::len((UPSERT _counter:sign_in SET n = 1 RETURN VALUE 
 class Store:
     """An open database; safe to use from many threads. Closes as a context manager.
 
-    models, datasets, embeddings, predictions : the repositories     feed : live updates
+    models, datasets, embeddings, predictions, feedback : the repositories
+    tallies : windows over the log     spooled : the log's way from disk     feed : live updates
     """
 
     models: ModelRepository
     datasets: DatasetRepository
     embeddings: EmbeddingRepository
     predictions: PredictionRepository
+    feedback: FeedbackRepository
+    tallies: TallyRepository
+    spooled: SpooledWrites
     feed: Feed
 
     def __init__(self, connection: Connection, clock: Clock) -> None:
@@ -56,6 +67,9 @@ class Store:
         self.datasets = DatasetRepository(connection, clock)
         self.embeddings = EmbeddingRepository(connection, clock)
         self.predictions = PredictionRepository(connection, clock)
+        self.feedback = FeedbackRepository(connection, self.predictions, clock)
+        self.tallies = TallyRepository(connection)
+        self.spooled = SpooledWrites(connection, self.predictions, self.feedback)
         self.feed = Feed(connection)
 
     @classmethod
@@ -133,6 +147,31 @@ class Store:
     def shared(self) -> bool:
         """Whether other processes may use the same database at the same time."""
         return self._connection.target.is_server
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the signed-in user may read, but not write."""
+        return self._connection.read_only
+
+    @property
+    def folder(self) -> Path | None:
+        """Of a store in this process, where it is; None for one in memory and for servers."""
+        return self._connection.target.folder
+
+    @property
+    def identity(self) -> str:
+        """The same for the same database, whoever opens it: address, namespace and database."""
+        access = self._connection.access
+        return json.dumps([self.url, access.namespace, access.database])
+
+    def salt(self) -> bytes:
+        """16 bytes of this database's own, made by the first who asks."""
+        numbers = [secrets.randbits(63), secrets.randbits(63)]
+        records = [RecordID("_counter", f"salt {place}") for place in (0, 1)]
+        made = [{"id": r, "n": n} for r, n in zip(records, numbers, strict=True)]
+        self._connection.write("INSERT IGNORE INTO _counter $made RETURN NONE", made=made)
+        found = self._connection.first("SELECT VALUE n FROM $records", records=records)
+        return b"".join(int(n).to_bytes(8, "big") for n in found)
 
     def close(self) -> None:
         """Close the database; closing twice is no error. What was in ``mem://`` is gone."""

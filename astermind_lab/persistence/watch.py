@@ -35,6 +35,8 @@ _INNER: Mapping[str, frozenset[str]] = {
     "models": frozenset({"uid", "status", "leftovers", "touched", "revision", "seq", "parts"}),
     "datasets": frozenset({"uid", "status", "leftovers", "touched", "seq", "characters"}),
     "embeddings": frozenset({"items"}),
+    "predictions": frozenset({"features", "made_by"}),
+    "metrics": frozenset({"data", "features", "rev"}),
 }
 
 

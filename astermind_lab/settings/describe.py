@@ -9,7 +9,7 @@ from functools import reduce
 
 from pydantic import SecretStr
 
-from astermind_lab.settings.model import SECONDS
+from astermind_lab.settings.model import SECONDS, SIZES
 from astermind_lab.settings.sources import layers, origin, setting_keys, settings_from
 
 __all__ = ["SettingShown", "describe"]
@@ -50,6 +50,8 @@ def _text(key: str, value: object) -> str:
         return str(value).lower()
     if isinstance(value, timedelta):
         return _duration_text(value)
+    if key == "monitoring.spool_limit" and isinstance(value, int):
+        return _size_text(value)
     if isinstance(value, tuple):
         return os.pathsep.join(str(path) for path in value) or "(none)"
     return str(value)
@@ -64,3 +66,13 @@ def _duration_text(span: timedelta) -> str:
     seconds = span // timedelta(seconds=1)
     unit = max((unit for unit in SECONDS if seconds % SECONDS[unit] == 0), key=SECONDS.__getitem__)
     return f"{seconds // SECONDS[unit]}{unit}"
+
+
+def _size_text(size: int) -> str:
+    """The size in its largest whole unit, in the form that settings accept.
+
+    >>> _size_text(1_500_000_000), _size_text(25_000_001)
+    ('1500MB', '25000001B')
+    """
+    unit = max((unit for unit in SIZES if size % SIZES[unit] == 0), key=SIZES.__getitem__)
+    return f"{size // SIZES[unit]}{unit}B"

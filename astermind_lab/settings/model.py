@@ -28,6 +28,7 @@ from pydantic_settings import (
 __all__ = [
     "SECONDS",
     "SECTIONS",
+    "SIZES",
     "Automation",
     "Database",
     "Monitoring",
@@ -36,6 +37,8 @@ __all__ = [
 ]
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
+
+SIZES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 _SCHEMES = ("mem://", "surrealkv://", "local://", "ws://", "wss://")
 _LARGEST_DIVERGENCE = 0.6931  # ln 2: no two distributions are further apart in nats
@@ -68,6 +71,15 @@ def _duration(value: object) -> timedelta:
     if span < timedelta(seconds=1):
         raise ValueError("should be at least 1s")
     return span
+
+
+def _size(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"(\d{1,15})\s*(?:([kMGT]?)B)?", value.strip(), re.ASCII)
+    if not match:
+        raise ValueError("should be a whole number and a unit (B, kB, MB, GB or TB), as in 1GB")
+    return int(match[1]) * SIZES[match[2] or ""]
 
 
 def _keep(value: object) -> timedelta | None:
@@ -113,6 +125,7 @@ def _default_allowed_paths() -> tuple[Path, ...]:
 _Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 _Url = Annotated[_Word, AfterValidator(_url)]
 _Duration = Annotated[timedelta, BeforeValidator(_duration)]
+_Size = Annotated[int, BeforeValidator(_size), Field(ge=20_000_000)]
 _Last = Annotated[timedelta | None, BeforeValidator(_last)]
 _Keep = Annotated[timedelta | None, BeforeValidator(_keep)]
 _Count = Annotated[int, Field(ge=1)]
@@ -146,10 +159,22 @@ class Database(_Section):
 
 
 class Monitoring(_Section):
-    """What is recorded about predictions, and what counts as drift."""
+    """What is recorded about predictions, and what counts as drift.
+
+    log_predictions : whether predictions are logged that say nothing about it
+    sample_rate : of those, the share that is logged, by chance
+    store_inputs : full keeps the texts, hash a keyed digest of each, none nothing
+    fsync : when a logged prediction is safe from a power cut: always, before the call returns;
+        interval, within a second; os, when the system pleases. A killed process loses none.
+    spool_limit : of disk, while the database is away
+    """
 
     enabled: bool = True
     log_predictions: bool = False
+    sample_rate: Annotated[float, Field(ge=0, le=1)] = 1.0
+    store_inputs: Literal["full", "hash", "none"] = "full"
+    fsync: Literal["always", "interval", "os"] = "interval"
+    spool_limit: _Size = 1_000_000_000
     metrics_window: _Duration = timedelta(hours=1)
     drift_threshold: Annotated[float, Field(gt=0, le=_LARGEST_DIVERGENCE)] = 0.1
 

@@ -608,16 +608,10 @@ def check_long_windows_are_read_in_pages(store: Store) -> None:
 def check_counts_agree_with_counting_by_hand(store: Store) -> None:
     rows = [prediction(place) for place in range(200)]
     store.predictions.add_many(rows)
-    assert store.predictions.counts("m", NOON, NOON + timedelta(seconds=59)) == [
-        ("a", "a", 10),
-        ("a", "b", 10),
-        ("b", "a", 10),
-        ("b", "b", 10),
-        (None, "a", 10),
-        (None, "b", 10),
-    ]
-    assert sum(n for _, _, n in store.predictions.counts("m")) == 200
-    assert store.predictions.counts("unknown") == []
+    minute = store.tallies.window("m", NOON, NOON + timedelta(seconds=59))
+    assert minute.total.pairs == {(t, p): 10 for t in ("a", "b", None) for p in ("a", "b")}
+    assert store.tallies.window("m").total.n == 200
+    assert not store.tallies.window("unknown").by_version
 
 
 def check_bad_predictions_are_named_and_nothing_is_logged(store: Store) -> None:
@@ -668,7 +662,7 @@ def check_hard_texts_are_kept_everywhere(store: Store) -> None:
         store.predictions.add_many([row])
         [read] = store.predictions.window(text, version=text)
         assert replace(read, record_id=None) == row
-        assert store.predictions.counts(text) == [(text, text, 1)]
+        assert store.tallies.window(text).total.pairs == {(text, text): 1}
     assert {one.model_id for one in store.models.latest()} == set(HARD_TEXTS)
     assert {one.dataset_id for one in store.datasets.list()} == set(HARD_TEXTS)
     assert set(store.embeddings.collections()) == set(HARD_TEXTS)
@@ -813,15 +807,18 @@ def check_a_watcher_sees_models_and_data_sets_as_users_do(store: Store) -> None:
 
 def check_many_writers_and_no_change_is_missed(store: Store) -> None:
     """The trap: a change gets its place in the feed before others can see it."""
-    with store.feed.watch("predictions") as watch, ThreadPoolExecutor(9) as pool:
+    store.models.add(version(), b"weights")
+    with store.feed.watch("aliases") as watch, ThreadPoolExecutor(9) as pool:
 
         def write(writer: int) -> list[str]:
-            rows = [[prediction(n, input=f"{writer} {n}")] for n in range(40)]
-            return [store.predictions.add_many(row)[0] for row in rows]
+            names = [f"{writer} {n}" for n in range(40)]
+            for name in names:
+                store.models.set_alias("m", name, "v1")
+            return names
 
         reading = pool.submit(changes_of, watch, 8 * 40)
-        written = [one for ids in pool.map(write, range(8)) for one in ids]
-        told = [change.record_id for change in reading.result()]
+        written = [name for names in pool.map(write, range(8)) for name in names]
+        told = [change.data["alias"] for change in reading.result()]
     assert sorted(told) == sorted(written)
 
 

@@ -44,6 +44,7 @@ def test_a_logged_prediction_is_there(any_lab: Lab) -> None:
         "elsewhere", "in", "a", 0.5, "b", {"k": [1]}, "v", "2026-03-01T12:00:00+02:00"
     )
     assert result.to_dict()["success"] is True
+    any_lab.flush()
     [row] = any_lab.store.predictions.window("elsewhere", None, None)
     assert row.record_id == result.record_id
     assert (row.input, row.prediction, row.confidence) == ("in", "a", 0.5)

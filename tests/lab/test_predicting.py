@@ -71,6 +71,7 @@ def test_a_logged_prediction_is_a_row_with_its_latency(any_lab: Lab) -> None:
     any_lab.train_classifier("m", EXAMPLES, SMALL, persist=True, version="1")
     result = any_lab.predict("m", "rain", log_prediction=True, ground_truth="weather")
     assert result.to_dict()["prediction_id"] == result.prediction_id
+    any_lab.flush()
     [row] = any_lab.store.predictions.window("m", None, None)
     assert (row.input, row.prediction, row.ground_truth) == ("rain", "weather", "weather")
     assert (row.version, row.confidence) == ("1", pytest.approx(result.confidence))
@@ -80,6 +81,7 @@ def test_a_logged_prediction_is_a_row_with_its_latency(any_lab: Lab) -> None:
 
 def test_whether_to_log_is_asked_else_set_else_told_by_a_truth(trained: Lab) -> None:
     def logged() -> int:
+        trained.flush()
         return trained.store.predictions.count("topics", None, None)
 
     trained.predict("topics", "rain")
@@ -112,6 +114,7 @@ def test_many_texts_are_logged_with_their_truths(trained: Lab) -> None:
     texts = [example["text"] for example in EXAMPLES]
     truths = [example["label"] for example in EXAMPLES]
     assert trained.predict_many("topics", texts, ground_truth=truths).logged == len(texts)
+    trained.flush()
     rows = list(trained.store.predictions.window("topics", None, None))
     assert {r.latency_ms for r in rows} == {None}
     assert sorted((r.input, r.ground_truth) for r in rows) == sorted(
@@ -152,4 +155,5 @@ def test_without_monitoring_only_what_is_asked_for_is_logged(trained: Lab) -> No
     assert "ground_truth was not kept" in told.warnings[0]
     assert trained.predict_many("topics", ["rain"], ground_truth=["weather"]).logged == 0
     assert trained.predict("topics", "rain", log_prediction=True).prediction_id is not None
+    trained.flush()
     assert trained.store.predictions.count("topics", None, None) == 1

@@ -57,6 +57,7 @@ def test_a_changed_model_is_no_longer_the_stored_one(lab: Lab) -> None:
     item = lab.list_models().models[0]
     assert (item.persisted, item.version) == (False, None)
     lab.predict("topics", "rain", log_prediction=True)
+    lab.flush()
     [row] = lab.store.predictions.window("topics", None, None)
     assert row.version is None
 

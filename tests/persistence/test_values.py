@@ -112,7 +112,7 @@ def test_any_texts_are_examples_items_and_inputs(kept: Store, texts: list[str]) 
         [Prediction(name, t, t, t, 0.5, t, None, when + timedelta(n)) for n, t in enumerate(texts)]
     )
     assert [row.input for row in kept.predictions.window(name)] == texts
-    assert {truth for truth, _, _ in kept.predictions.counts(name)} == set(texts)
+    assert {truth for truth, _ in kept.tallies.window(name).total.pairs} == set(texts)
 
 
 @QUICK

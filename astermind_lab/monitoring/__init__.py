@@ -1,0 +1,1 @@
+"""Monitoring: recording predictions, windows over them, figures, drift, alerts."""

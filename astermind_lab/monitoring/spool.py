@@ -1,0 +1,272 @@
+"""The spool: records on disk that are on their way to the database.
+
+A spool is a folder of numbered segments, each reserved on disk beforehand and written through
+memory. A record is in the file once ``append`` has returned, and there it stays whatever becomes of
+the process; how soon it is safe from a power cut, ``Fsync`` says:
+
+    always    before ``append`` returns
+    interval  within a second
+    os        whenever the system writes it out, usually within half a minute
+
+A record is its length, its CRC-32 and its bytes; the length is written last, so that a reader sees
+a record whole or not at all. Segments that have been read to their end are removed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import mmap
+import os
+import struct
+import threading
+import zlib
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from astermind_lab.errors import StoreError
+
+__all__ = ["Batch", "Fsync", "Spool", "SpoolFull", "record_length", "records", "segments"]
+
+SEGMENT_BYTES = 16 * 1024 * 1024
+_FRAME = struct.Struct("<II")  # length, CRC-32
+_ALIGN = 8
+_SUFFIX = ".spool"
+
+
+class Fsync(StrEnum):
+    """When a record is safe from a power cut."""
+
+    ALWAYS = "always"
+    INTERVAL = "interval"
+    OS = "os"
+
+
+class SpoolFull(StoreError):
+    """There is no room on disk for another record; nothing was recorded."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Records that follow one another in a segment.
+
+    start, end : where they stand in it, in bytes
+    """
+
+    segment: str
+    start: int
+    end: int
+    payloads: Sequence[bytes]
+
+
+class _Segment:
+    """A file of the spool, open for writing."""
+
+    def __init__(self, path: Path, size: int) -> None:
+        self.path = path
+        self.size = size
+        self.end = self.read = 0
+        self.file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            _reserve(self.file, size)
+            self.memory = mmap.mmap(self.file, size)
+        except BaseException:
+            os.close(self.file)
+            path.unlink(missing_ok=True)
+            raise
+
+    def write(self, payload: bytes) -> None:
+        start = self.end
+        self.memory[start + _FRAME.size : start + _FRAME.size + len(payload)] = payload
+        self.memory[start : start + _FRAME.size] = _FRAME.pack(len(payload), zlib.crc32(payload))
+        self.end = start + record_length(payload)
+
+    def close(self) -> None:
+        self.memory.close()
+        os.close(self.file)
+
+
+class Spool:
+    """Appends records, and gives them out again in order; for many writers and one reader."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        fsync: Fsync = Fsync.INTERVAL,
+        most_bytes: int = 1 << 30,
+        segment_bytes: int = SEGMENT_BYTES,
+    ) -> None:
+        """folder : of this spool alone; made if it is missing, and must hold no segment yet.
+
+        most_bytes : that all segments together may take
+        Raises StoreError if it cannot be made.
+        """
+        self.folder = folder
+        self.fsync = fsync
+        self.most_bytes = most_bytes
+        self.appended = self.taken = 0  # records, ever
+        self._segment_bytes = segment_bytes
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+        self._syncing = threading.Lock()
+        self._synced = 0
+        self._segments: deque[_Segment] = deque()
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as problem:
+            raise StoreError(
+                f"the folder {folder} for predictions on their way to the database cannot be made: "
+                f"{problem.strerror or problem}"
+            ) from None
+
+    def move(self, folder: Path) -> None:
+        """Give the folder, which holds no segment yet, its name."""
+        self.folder = self.folder.rename(folder)
+
+    @property
+    def waiting(self) -> int:
+        """Records that are not in the database yet."""
+        return self.appended - self.taken
+
+    def append(self, payloads: Sequence[bytes]) -> int:
+        """Add records; returns the number of records ever added, these included.
+
+        Raises SpoolFull, and then none of them was added.
+        """
+        with self._lock:
+            for segment, payload in self._places(payloads):
+                segment.write(payload)
+            self.appended += len(payloads)
+            count = self.appended
+        if self.fsync is Fsync.ALWAYS:
+            self.sync(count)
+        return count
+
+    def sync(self, count: int | None = None) -> None:
+        """Make the first ``count`` records, or all, safe from a power cut."""
+        with self._syncing:
+            with self._lock:
+                if self._synced >= (self.appended if count is None else count):
+                    return
+                target = self.appended
+                files = [os.dup(segment.file) for segment in self._segments]
+            try:
+                for file in files:
+                    getattr(os, "fdatasync", os.fsync)(file)
+            finally:
+                for file in files:
+                    os.close(file)
+            self._synced = target
+
+    def peek(self, most: int, most_bytes: int) -> Batch | None:
+        """The next records, of one segment, which stay until they are ``done``."""
+        with self._lock:
+            while len(self._segments) > 1 and self._segments[0].read == self._segments[0].end:
+                self._remove(self._segments.popleft())
+            if not self._segments or self._segments[0].read == self._segments[0].end:
+                return None
+            segment = self._segments[0]
+            start, stop = segment.read, segment.end
+        found: list[bytes] = []
+        end = start
+        for payload, after in records(segment.memory, start, stop):
+            if found and (len(found) == most or after - start > most_bytes):
+                break
+            found.append(payload)
+            end = after
+        return Batch(segment.path.name, start, end, found)
+
+    def done(self, batch: Batch) -> None:
+        """The records are in the database."""
+        with self._lock:
+            segment = self._segments[0]
+            assert segment.path.name == batch.segment and segment.read == batch.start
+            segment.read = batch.end
+            self.taken += len(batch.payloads)
+
+    def close(self) -> None:
+        """Close the files. What was read is removed, what was not stays for the next program."""
+        with self._lock:
+            for segment in self._segments:
+                if segment.read == segment.end:
+                    self._remove(segment)
+                else:
+                    segment.close()
+            self._segments.clear()
+
+    def _places(self, payloads: Sequence[bytes]) -> list[tuple[_Segment, bytes]]:
+        """A segment with room for each; what is missing is reserved now, for all or none."""
+        fresh: list[_Segment] = []
+        places = []
+        last = self._segments[-1] if self._segments else None
+        free = last.size - last.end if last else 0
+        try:
+            for payload in payloads:
+                need = record_length(payload)
+                if last is None or need > free:
+                    last = self._reserve(max(self._segment_bytes, need), fresh)
+                    fresh.append(last)
+                    free = last.size - last.end
+                free -= need
+                places.append((last, payload))
+        except BaseException:
+            for segment in fresh:
+                self._remove(segment)
+            raise
+        self._segments.extend(fresh)
+        return places
+
+    def _reserve(self, size: int, fresh: Sequence[_Segment]) -> _Segment:
+        taken = sum(segment.size for segment in (*self._segments, *fresh))
+        if taken + size > self.most_bytes:
+            raise SpoolFull(
+                f"{self.waiting:,} predictions wait for the database in {self.folder}, and more "
+                f"than {self.most_bytes:,} bytes are not allowed there (monitoring.spool_limit)"
+            )
+        try:
+            return _Segment(self.folder / f"{next(self._numbers):08}{_SUFFIX}", size)
+        except OSError as problem:
+            raise SpoolFull(
+                f"no room in {self.folder} for predictions on their way to the database: "
+                f"{problem.strerror or problem}"
+            ) from None
+
+    def _remove(self, segment: _Segment) -> None:
+        segment.close()
+        segment.path.unlink(missing_ok=True)
+
+
+def segments(folder: Path) -> list[Path]:
+    """The segments in a folder, the oldest first."""
+    return sorted(path for path in folder.iterdir() if path.suffix == _SUFFIX)
+
+
+def records(
+    data: mmap.mmap | bytes, start: int, stop: int | None = None
+) -> Iterator[tuple[bytes, int]]:
+    """The records from ``start`` on, each with the place of its end; stops where none is whole."""
+    stop = len(data) if stop is None else stop
+    while start + _FRAME.size <= stop:
+        length, checksum = _FRAME.unpack(data[start : start + _FRAME.size])
+        payload = data[start + _FRAME.size : start + _FRAME.size + length]
+        if not length or len(payload) < length or zlib.crc32(payload) != checksum:
+            return
+        start += record_length(payload)
+        yield payload, start
+
+
+def record_length(payload: bytes) -> int:
+    """What a record takes in a segment, in bytes."""
+    return -(-(_FRAME.size + len(payload)) // _ALIGN) * _ALIGN
+
+
+def _reserve(file: int, size: int) -> None:
+    """Take the room on disk now: memory that maps a hole would fail when the disk is full."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file, 0, size)
+    else:
+        for _ in range(0, size, 1 << 20):
+            os.write(file, bytes(min(size, 1 << 20)))

@@ -1,0 +1,226 @@
+"""Feedback: what turned out to be right, said after the prediction was logged.
+
+The truth goes into the prediction's row and so into the tallies, in one transaction with its line
+in the table ``feedback``. Feedback may come before its prediction, which can still be on its way
+from another process: it then waits, and whoever brings the prediction applies it. Neither of the
+two can miss the other, because each looks for the other after its own write is done.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from surrealdb import RecordID
+
+from astermind_lab.clock import Clock
+from astermind_lab.core.tally import Tally
+from astermind_lab.persistence.connection import Connection
+from astermind_lab.persistence.counted import Advance, Change, Moved
+from astermind_lab.persistence.predictions import (
+    PredictionRepository,
+    added,
+    record_of,
+    ticks,
+)
+from astermind_lab.persistence.tally_rows import Bucket
+from astermind_lab.persistence.values import check_id, check_moment, check_text, record_name
+
+__all__ = ["Feedback", "FeedbackRepository"]
+
+_PATIENCE = timedelta(days=7)  # so long feedback waits for its prediction
+_SWEPT = 500
+
+_log = logging.getLogger(__name__)
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """A truth for the prediction of a record id, or of a model and a key.
+
+    Exactly one of prediction_id and key is given.
+    """
+
+    model_id: str
+    ground_truth: str
+    timestamp: datetime
+    prediction_id: str | None = None
+    key: str | None = None
+
+    @property
+    def target(self) -> tuple[str, str, str]:
+        """What tells it from feedback on another prediction."""
+        kind = "key" if self.prediction_id is None else "id"
+        return self.model_id, kind, self.prediction_id or self.key or ""
+
+
+class FeedbackRepository:
+    """Applies feedback, and keeps what has to wait."""
+
+    def __init__(
+        self, connection: Connection, predictions: PredictionRepository, clock: Clock
+    ) -> None:
+        self._connection = connection
+        self._predictions = predictions
+        self._clock = clock
+        self._writer = uuid.uuid4().hex
+        self._numbers = itertools.count()
+
+    @staticmethod
+    def check(one: Feedback) -> Feedback:
+        """Raises InvalidInput, which names the argument, for what cannot be feedback."""
+        model_id = one.model_id
+        if one.prediction_id is not None:
+            model_id = str(_parts(record_of(one.prediction_id))[0])
+        else:
+            check_id("key", one.key)
+        return Feedback(
+            check_id("model_id", model_id),
+            check_text("ground_truth", one.ground_truth),
+            check_moment("timestamp", one.timestamp),
+            one.prediction_id,
+            one.key,
+        )
+
+    def give(self, items: Sequence[Feedback]) -> list[bool]:
+        """Apply feedback; of each, whether its prediction was there. Durable on return.
+
+        What is False waits for its prediction. Raises InvalidInput, StoreError.
+        """
+        return self.take_in([], [self.check(one) for one in items], None)
+
+    def take_in(
+        self, rows: Sequence[Row], items: Sequence[Feedback], advance: Advance | None
+    ) -> list[bool]:
+        """Prepared predictions, then feedback on them or on others, in one transaction.
+
+        advance : the spool from which they come. Raises Moved("spool"), StoreError.
+        """
+        while True:
+            latest = {one.target: one for one in items}
+            found = self._find(latest.values())
+            own = _apply_to(rows, latest.values())
+            change = self._change(latest, found, own)
+            change.advance = advance
+            try:
+                self._predictions.store(rows, change)
+            except Moved as moved:
+                if moved.what == "rows":
+                    continue
+                raise
+            break
+        self.sweep()
+        there = {**dict.fromkeys(own, True), **{target: True for target in found}}
+        return [there.get(one.target, False) for one in items]
+
+    def sweep(self) -> int:
+        """Apply what waits for predictions that have come by now; how many were applied."""
+        applied = 0
+        while rows := self._connection.first(f"SELECT * FROM _waiting LIMIT {_SWEPT}"):
+            waiting = {one.target: one for one in map(_feedback, rows)}
+            records = {_feedback(row).target: row["id"] for row in rows}
+            found = self._find(waiting.values())
+            old = self._clock.now() - _PATIENCE
+            given_up = [row["id"] for row in rows if row["timestamp"] < old]
+            change = self._change({t: waiting[t] for t in found}, found, {})
+            change.settled = [*(records[target] for target in found), *given_up]
+            if not change.settled:
+                break
+            if given_up:
+                _log.warning("gave up %d pieces of feedback without a prediction", len(given_up))
+            try:
+                self._predictions.counted.commit(change)
+            except Moved:
+                continue
+            applied += len(found)
+        return applied
+
+    def _find(self, items: Iterable[Feedback]) -> dict[tuple[str, str, str], Row]:
+        """The logged predictions that are meant."""
+        found = {}
+        by_id = {one.target: record_of(one.prediction_id) for one in items if one.prediction_id}
+        if by_id:
+            rows = self._connection.first(
+                "SELECT * FROM $records WHERE id != NONE", records=list(by_id.values())
+            )
+            there = {_parts(row["id"]): row for row in rows}
+            found = {t: there[_parts(r)] for t, r in by_id.items() if _parts(r) in there}
+        for one in items:
+            if one.key is not None:
+                row = self._predictions.by_key(one.model_id, one.key)
+                if row is not None:
+                    found[one.target] = row
+        return found
+
+    def _change(
+        self,
+        items: Mapping[tuple[str, str, str], Feedback],
+        found: Mapping[tuple[str, str, str], Row],
+        own: Mapping[tuple[str, str, str], RecordID],
+    ) -> Change:
+        truths, more = [], []
+        tallies: dict[Bucket, Tally] = {}
+        for target, one in items.items():
+            row = found.get(target)
+            record = own.get(target) if row is None else row["id"]
+            if record is None:
+                more.append({"id": RecordID("_waiting", list(target)), **_fields(one)})
+                continue
+            before = None if row is None else row.get("ground_truth")
+            more.append(self._line(one, record, before))
+            if row is not None and before != one.ground_truth:
+                truths.append((record, before, one.ground_truth))
+                tallies = added(tallies, [row], -1)
+                tallies = added(tallies, [{**row, "ground_truth": one.ground_truth}])
+        return Change(truths=truths, tallies=tallies, more=more)
+
+    def _line(self, one: Feedback, record: RecordID, before: str | None) -> Row:
+        key = [ticks(one.timestamp), next(self._numbers), self._writer]
+        return {
+            "id": RecordID("feedback", key),
+            "model_id": one.model_id,
+            "prediction_id": record_name(record),
+            "ground_truth": one.ground_truth,
+            "previous": before,
+            "timestamp": one.timestamp,
+        }
+
+
+def _apply_to(
+    rows: Sequence[Row], items: Iterable[Feedback]
+) -> dict[tuple[str, str, str], RecordID]:
+    """Put truths into rows that are about to be written; which feedback that was."""
+    by_id = {record_name(row["id"]): row for row in rows}
+    by_key = {(row["model_id"], row["key"]): row for row in rows if row.get("key") is not None}
+    own = {}
+    for one in items:
+        row = by_id.get(one.prediction_id or "") or by_key.get((one.model_id, one.key))
+        if row is not None:
+            row["ground_truth"] = one.ground_truth
+            own[one.target] = row["id"]
+    return own
+
+
+def _feedback(row: Row) -> Feedback:
+    return Feedback(
+        row["model_id"],
+        row["ground_truth"],
+        row["timestamp"],
+        row.get("prediction_id"),
+        row.get("key"),
+    )
+
+
+def _fields(one: Feedback) -> Row:
+    return {name: value for name, value in vars(one).items() if value is not None}
+
+
+def _parts(record: RecordID) -> tuple[Any, ...]:
+    parts: Any = record.id
+    return tuple(parts)
