@@ -3,10 +3,11 @@
 Every table that is defined with a CHANGEFEED adds its changes to the one feed of its database. Two
 things about it decide how it has to be read:
 
-* LIMIT counts the transactions of all tables, also when one table is asked for. So the whole feed
-  is read, and whoever wants one table picks it out; else a quiet table in a busy database would
-  answer "nothing" for ever. A page can be shorter than the limit though more follows: only an empty
-  one is the end.
+* LIMIT counts every table that a transaction changed, whichever table is asked for. So the whole
+  feed is read, and whoever wants one table picks it out; else a quiet table in a busy database
+  would answer "nothing" for ever. A page can hold fewer transactions than the limit though more
+  follow: only an empty one is the end. And it can end in the middle of a transaction, which is
+  then left for the next page.
 * A stamp is given when a transaction is committed, a moment before others can see it. Under load a
   reader that only looks forward misses changes. So the feed is read while nothing is being written
   (``turns.py``), which holds for a database with one owner: in process, and in the local engine.
@@ -37,8 +38,10 @@ __all__ = [
     "stamp_of_millisecond",
 ]
 
-# The engine gives no more, whatever the limit.
+# The engine gives no more, whatever the limit. No transaction of ours changes more tables than the
+# smallest limit, so that one page always holds a whole one.
 MOST_SETS = 1_000
+_LEAST = 8
 
 _COUNTER_BITS = 16
 _STAMP_BITS = 64
@@ -121,11 +124,20 @@ def _position(generation: int, stamp: int) -> int:
 def show_changes(since: int, limit: int) -> str:
     """The statement that reads the feed from a position on, itself included."""
     stamp = since & ((1 << _STAMP_BITS) - 1)
-    return f"SHOW CHANGES FOR DATABASE SINCE {stamp:d} LIMIT {min(limit, MOST_SETS):d}"
+    return f"SHOW CHANGES FOR DATABASE SINCE {stamp:d} LIMIT {_bounded(limit):d}"
 
 
-def read_sets(rows: Sequence[dict[str, Any]]) -> list[ChangeSet]:
-    """What the statement answered; definitions of tables are left out, their stamps stay."""
+def _bounded(limit: int) -> int:
+    return max(_LEAST, min(limit, MOST_SETS))
+
+
+def read_sets(rows: Sequence[dict[str, Any]], limit: int) -> list[ChangeSet]:
+    """The whole transactions in what the statement answered that was made with this limit.
+
+    Definitions of tables are left out, their stamps stay.
+    """
+    if len(rows) > 1 and sum(map(_counted, rows)) >= _bounded(limit):
+        rows = rows[:-1]
     return [
         ChangeSet(
             row["versionstamp"],
@@ -133,6 +145,13 @@ def read_sets(rows: Sequence[dict[str, Any]]) -> list[ChangeSet]:
         )
         for row in rows
     ]
+
+
+def _counted(row: dict[str, Any]) -> int:
+    """How much of the limit a transaction takes: one for each table it changed or defined."""
+    changes = [_read(entry) for entry in row["changes"]]
+    tables = {one.record.table_name for one in changes if one is not None}
+    return max(1, len(tables) + sum(one is None for one in changes))
 
 
 def _read(entry: dict[str, Any]) -> Change | None:

@@ -151,7 +151,7 @@ class Feed:
         on: int | None = since
         while on is not None:
             rows = self._connection.first(show_changes(on, limit))
-            found, on = self._generations().step(on, read_sets(rows))
+            found, on = self._generations().step(on, read_sets(rows, limit))
             if found:
                 return found
         return []

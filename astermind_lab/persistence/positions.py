@@ -31,7 +31,7 @@ __all__ = ["LATE_MS", "changes_between", "is_settled", "position"]
 LATE_MS = 30_000
 
 _NOTE = RecordID("_beacon", "backup")
-_FEW, _MANY = 4, 64
+_FEW, _MANY = 8, 64
 _ENOUGH_CHANGES = 1_000
 
 
@@ -70,7 +70,7 @@ def _sets(connection: Connection, since: int) -> Iterator[ChangeSet]:
     """The feed from a position on, few at a time while they are large: one may be megabytes."""
     limit, on = _FEW, since
     while True:
-        sets = read_sets(connection.first(show_changes(on, limit)))
+        sets = read_sets(connection.first(show_changes(on, limit)), limit)
         found, following = _generations(connection).step(on, sets)
         yield from found
         if following is None:

@@ -822,6 +822,13 @@ def check_many_writers_and_no_change_is_missed(store: Store) -> None:
     assert sorted(told) == sorted(written)
 
 
+def check_pages_of_the_feed_do_not_cut_transactions(store: Store) -> None:
+    """The trap: a prediction and its tallies are one transaction, and a page can end within it."""
+    written = [store.predictions.add_many([prediction(place)])[0] for place in range(301)]
+    with store.feed.watch("predictions", since="start") as watch:
+        assert [change.record_id for change in changes_of(watch, 301)] == written
+
+
 def check_a_callback_is_called_for_each_change(store: Store) -> None:
     told: Queue[str] = Queue()
 

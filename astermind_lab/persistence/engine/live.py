@@ -230,7 +230,7 @@ class LiveQueries:
         on: int | None = since
         while on is not None:
             [rows] = await self._ask(place, show_changes(on, limit))
-            found, on = known.step(on, read_sets(rows))
+            found, on = known.step(on, read_sets(rows, limit))
             if found:
                 return found
         return []
