@@ -8,9 +8,9 @@ from typing import Literal, get_args
 
 from astermind_lab.errors import InsufficientData, InvalidInput, shown
 
-__all__ = ["Estimate", "Method"]
+__all__ = ["Estimate", "Method", "wilson"]
 
-Method = Literal["leave-one-out", "held-out", "feedback"]
+Method = Literal["leave-one-out", "held-out", "feedback", "logged"]
 _METHODS = get_args(Method)
 _Z = 1.959963984540054  # the 97.5 % point of the normal distribution
 
@@ -19,8 +19,9 @@ _Z = 1.959963984540054  # the 97.5 % point of the normal distribution
 class Estimate:
     """A share with its 95 % interval, how many cases it rests on, and how it was obtained.
 
-    value, low, high : shares in [0, 1], low ≤ value ≤ high
-    n : number of cases     method : "leave-one-out", "held-out" or "feedback"
+    value, low, high : shares in [0, 1], low ≤ value ≤ high; of a latency milliseconds
+    n : number of cases     method : "leave-one-out", "held-out", "feedback" (predictions whose
+        truth became known) or "logged" (a figure that needs no truth)
     """
 
     value: float
@@ -47,13 +48,8 @@ class Estimate:
             raise InsufficientData("n", "a share needs at least one case")
         if not 0 <= correct <= n:
             raise InvalidInput("correct", f"must lie between 0 and n = {n}, got {shown(correct)}")
-        value = correct / n
-        spread = _Z * _Z / n
-        centre = (value + spread / 2) / (1 + spread)
-        reach = _Z * math.sqrt(value * (1 - value) / n + spread / (4 * n)) / (1 + spread)
-        low = 0.0 if correct == 0 else max(0.0, centre - reach)
-        high = 1.0 if correct == n else min(1.0, centre + reach)
-        return cls(value, low, high, n, method)
+        low, high = wilson(correct / n, n)
+        return cls(correct / n, low, high, n, method)
 
     def to_dict(self) -> dict[str, object]:
         """Plain data: ``{"value", "low", "high", "n", "method"}``."""
@@ -67,3 +63,18 @@ class Estimate:
 
     def __repr__(self) -> str:
         return f"{self.value:.3f} ({self.low:.3f}–{self.high:.3f}, n={self.n:,}, {self.method})"
+
+
+def wilson(value: float, n: float) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share that was measured on ``n`` cases.
+
+    >>> [round(end, 3) for end in wilson(0.9, 10)]
+    [0.596, 0.982]
+
+    Source: Wilson 1927; Brown, Cai & DasGupta 2001.
+    """
+    spread = _Z * _Z / n
+    centre = (value + spread / 2) / (1 + spread)
+    reach = _Z * math.sqrt(value * (1 - value) / n + spread / (4 * n)) / (1 + spread)
+    low = 0.0 if value == 0 else max(0.0, centre - reach)
+    return low, 1.0 if value == 1 else min(1.0, centre + reach)

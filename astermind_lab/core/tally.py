@@ -27,6 +27,7 @@ __all__ = [
     "Tally",
     "bin_of_confidence",
     "bin_of_latency",
+    "confidence_of_bin",
     "latency_of_bin",
     "level_of",
 ]
@@ -64,6 +65,24 @@ def bin_of_confidence(confidence: float) -> int:
     if confidence >= 0.5:
         return _MIDDLE + _CONFIDENCE_STEPS - 1 - _place(1.0 - confidence)
     return _MIDDLE - _CONFIDENCE_STEPS + _place(confidence)
+
+
+def confidence_of_bin(number: int) -> float:
+    """The middle of a bin.
+
+    >>> abs(confidence_of_bin(bin_of_confidence(0.97)) - 0.97) < 0.001
+    True
+    """
+    if number >= _MIDDLE:
+        return 1.0 - _share_of(_MIDDLE + _CONFIDENCE_STEPS - 1 - number)
+    return _share_of(number - _MIDDLE + _CONFIDENCE_STEPS)
+
+
+def _share_of(place: int) -> float:
+    exponent, inside = divmod(place, _CONFIDENCE_STEPS)
+    if exponent < -19:
+        return 0.0
+    return math.ldexp(0.5 + (inside + 0.5) / (2 * _CONFIDENCE_STEPS), exponent - 1)
 
 
 def _place(share: float) -> int:
@@ -273,6 +292,32 @@ class Tally:
     def mean_latency_ms(self) -> float | None:
         """None where there is no latency."""
         return self.latency_sum / (UNIT * self.latencies) if self.latencies else None
+
+    def latency_quantile(self, level: float) -> tuple[float, float, float]:
+        """A quantile of the latencies with its 95 % interval, in milliseconds, each within 0.4 %.
+
+        The quantile is NumPy's, with linear interpolation; the interval is that of the ranks
+        between which it lies 95 times in 100. Raises ValueError where there is no latency.
+        """
+        if not self.latencies:
+            raise ValueError("no latency to take a quantile of")
+        places = np.array(sorted(self.latency))
+        until = np.cumsum([self.latency[place] for place in places.tolist()])
+        middles = [latency_of_bin(place) for place in places.tolist()]
+        last = self.latencies - 1
+
+        def at(rank: float) -> float:
+            inside = min(max(rank, 0.0), float(last))
+            below = math.floor(inside)
+            low, high = (
+                middles[int(np.searchsorted(until, r, side="right"))]
+                for r in (below, min(below + 1, last))
+            )
+            return low + (high - low) * (inside - below)
+
+        rank = level * last
+        reach = 1.96 * math.sqrt(level * (1 - level) * self.latencies) + 0.5
+        return at(rank), at(math.floor(rank - reach)), at(math.ceil(rank + reach))
 
     def add(self, other: Tally, sign: int = 1) -> None:
         """Add what other predictions add up to, or with sign -1 take it away."""

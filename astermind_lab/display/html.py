@@ -12,7 +12,18 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from astermind_lab.display.view import Bars, Cell, Fact, HeatMap, Interval, Part, Table, View
+from astermind_lab.display.curve import curve_html
+from astermind_lab.display.view import (
+    Bars,
+    Cell,
+    Curve,
+    Fact,
+    HeatMap,
+    Interval,
+    Part,
+    Table,
+    View,
+)
 from astermind_lab.display.words import cell, clip, fact, fold, share
 
 __all__ = ["html"]
@@ -94,6 +105,8 @@ def _part(part: Part) -> str:
             return _interval(part)
         case HeatMap():
             return _heat_map(part)
+        case Curve():
+            return curve_html(part)
 
 
 def _grid(table: Table) -> str:

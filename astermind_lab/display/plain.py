@@ -5,7 +5,18 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-from astermind_lab.display.view import Bars, Cell, Fact, HeatMap, Interval, Part, Table, View
+from astermind_lab.display.curve import curve_plain
+from astermind_lab.display.view import (
+    Bars,
+    Cell,
+    Curve,
+    Fact,
+    HeatMap,
+    Interval,
+    Part,
+    Table,
+    View,
+)
 from astermind_lab.display.words import cell, clip, fact, fold, share
 
 __all__ = ["plain"]
@@ -57,6 +68,8 @@ def _part(part: Part) -> str:
             return f"{part.name} {share(part.value)}  ({span}; {part.basis})"
         case HeatMap():
             return _captioned(part.caption, _heat_map(part))
+        case Curve():
+            return curve_plain(part)
 
 
 def _captioned(caption: str, body: str) -> str:

@@ -2,7 +2,7 @@
 
 View
 ├── facts   name and value, one line each
-├── parts   Table · Bars · Interval · HeatMap, in this order on the page
+├── parts   Table · Bars · Interval · HeatMap · Curve, in this order on the page
 └── notes   warnings, one sentence each
 """
 
@@ -12,7 +12,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-__all__ = ["Bars", "Cell", "Fact", "HeatMap", "Interval", "Part", "Share", "Table", "View"]
+__all__ = [
+    "Bars",
+    "Cell",
+    "Curve",
+    "Fact",
+    "HeatMap",
+    "Interval",
+    "Part",
+    "Share",
+    "Table",
+    "View",
+]
 
 
 class Share(float):
@@ -69,7 +80,19 @@ class HeatMap:
     caption: str = ""
 
 
-Part = Table | Bars | Interval | HeatMap
+@dataclass(frozen=True)
+class Curve:
+    """A value over time: (time in words, value or None for a gap, low, high) for each point.
+
+    share : whether the values are shares
+    """
+
+    name: str
+    points: Sequence[tuple[str, float | None, float | None, float | None]]
+    share: bool = True
+
+
+Part = Table | Bars | Interval | HeatMap | Curve
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,20 @@
-"""The prediction log, and figures from it."""
+"""Figures of a window over the prediction log."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Literal
 
-from astermind_lab.estimate import Estimate
+from astermind_lab.errors import InvalidInput, shown
 from astermind_lab.lab import arguments as check
-from astermind_lab.lab.arguments import Moment, Window
+from astermind_lab.lab.arguments import Window
 from astermind_lab.results import (
     Averages,
     ConfusionMatrix,
-    LoggedPrediction,
+    MetricPoint,
     Metrics,
+    MetricSeries,
     ModelMetrics,
     Quantiles,
     TimeRange,
@@ -24,62 +24,15 @@ from astermind_lab.tools import tool
 if TYPE_CHECKING:
     from astermind_lab.core.metrics import ClassScores, Means
     from astermind_lab.lab.session import Session
+    from astermind_lab.monitoring.metrics import Figures
+    from astermind_lab.persistence import Totals
 
-__all__ = ["get_confusion_matrix", "get_model_metrics", "log_prediction"]
+__all__ = ["get_confusion_matrix", "get_metric_series", "get_model_metrics"]
 
 METRICS = ("accuracy", "precision", "recall", "f1", "latency")
-_LONGEST_LATENCY_MS = 1e9
-
-
-@tool()
-def log_prediction(
-    lab: Session,
-    model_id: str,
-    input: str,
-    prediction: str,
-    confidence: float,
-    ground_truth: str | None = None,
-    metadata: Mapping[str, Any] | None = None,
-    version: str | None = None,
-    timestamp: Moment | None = None,
-    latency_ms: float | None = None,
-    key: str | None = None,
-) -> LoggedPrediction:
-    """Write a prediction to the log, durably. The model may be any model, also one from elsewhere.
-
-    model_id : the model that predicted
-    input : the text it was given
-    prediction : the label it answered
-    confidence : how sure it was, 0 to 1
-    ground_truth : the right label, where it is known
-    metadata : any plain data to keep with it
-    version : the version that predicted
-    timestamp : when, in ISO 8601 with a zone; without it now
-    latency_ms : how long the answer took, in milliseconds
-    key : a name of your own for it, to give feedback on it later; what is logged again under the
-        same key counts once
-    Raises InvalidInput, StoreError if there is no room on disk for it.
-    """
-    from astermind_lab.persistence import Prediction
-
-    row = Prediction(
-        model_id=check.identifier(model_id, "model_id"),
-        version=check.optional(check.identifier, version, "version"),
-        input=check.text(input, "input"),
-        prediction=check.label(prediction, "prediction"),
-        confidence=check.number_between(confidence, "confidence", 0, 1),
-        ground_truth=check.optional(check.label, ground_truth, "ground_truth"),
-        latency_ms=None if latency_ms is None else _latency(latency_ms),
-        timestamp=lab.clock.now() if timestamp is None else check.moment(timestamp, "timestamp"),
-        metadata=check.plain_mapping(metadata, "metadata"),
-        key=check.optional(check.identifier, key, "key"),
-    )
-    [record_id] = lab.recorder.record([row])
-    return LoggedPrediction(record_id=record_id, model_id=row.model_id, timestamp=row.timestamp)
-
-
-def _latency(value: object) -> float:
-    return check.number_between(value, "latency_ms", 0, _LONGEST_LATENCY_MS)
+_STEPS = {"minute": ("m", timedelta(minutes=1)), "hour": ("h", timedelta(hours=1))}
+_STEPS["day"] = ("d", timedelta(days=1))
+_MOST_POINTS = 5_000
 
 
 @tool()
@@ -88,6 +41,7 @@ def get_model_metrics(
     model_id: str,
     time_range: Window | None = None,
     metrics: Iterable[str] | None = None,
+    version: str | None = None,
 ) -> ModelMetrics:
     """How a model did, by its logged predictions: accuracy, precision, recall, F1, latency, counts.
 
@@ -97,72 +51,74 @@ def get_model_metrics(
     model_id : the model
     time_range : object with start and end in ISO 8601, both included; either may be left out
     metrics : which of accuracy, precision, recall, f1, latency to give; without it all
+    version : only the predictions of this version, or of the one an alias names now
     Raises InvalidInput.
     """
+    from astermind_lab.monitoring.metrics import figures
+
     model_id = check.identifier(model_id, "model_id")
     start, end = check.window(time_range, "time_range")
-    lab.flush()
     asked = check.choices(metrics, "metrics", METRICS)
+    versions = _versions(lab, model_id, version)
+    lab.flush()
+    totals = lab.store.tallies.window(model_id, start, end, versions=versions)
     return ModelMetrics(
         model_id=model_id,
         time_range=TimeRange(start=start, end=end),
-        metrics=_metrics(lab, model_id, start, end, asked),
+        metrics=_metrics(figures(totals.total), asked),
+        warnings=_widened(totals, start, end),
     )
 
 
-def _metrics(
-    lab: Session,
-    model_id: str,
-    start: datetime | None,
-    end: datetime | None,
-    asked: Sequence[str],
-) -> Metrics:
-    from astermind_lab.core.metrics import class_scores, confusion, quantiles
+def _versions(lab: Session, model_id: str, version: str | None) -> Collection[str] | None:
+    """The versions that are meant: None are all. Models of elsewhere have versions of their own."""
+    if version is None:
+        return None
+    version = check.identifier(version, "version")
+    named = lab.store.models.aliases(model_id)
+    return (named.get(version, version),)
 
-    pairs: Counter[tuple[str | None, str]] = Counter()
-    confidences: list[float] = []
-    latencies: list[float] = []
-    for row in lab.store.predictions.window(model_id, start, end):
-        pairs[row.ground_truth, row.prediction] += 1
-        confidences.append(row.confidence)
-        if row.latency_ms is not None:
-            latencies.append(row.latency_ms)
-    matrix = confusion(
-        (truth, given, n) for (truth, given), n in pairs.items() if truth is not None
-    )
-    scores = class_scores(matrix) if matrix else None
-    per_label: Counter[str] = Counter()
-    for (_, given), n in pairs.items():
-        per_label[given] += n
-    missing = not latencies if asked == ("latency",) else scores is None
+
+def _widened(totals: Totals, start: datetime | None, end: datetime | None) -> list[str]:
+    """What to say where the rows at the window's ends are kept no more."""
+    from astermind_lab.persistence.predictions import ticks
+    from astermind_lab.persistence.tallies import moment
+
+    early = start is not None and totals.low < ticks(start)
+    late = end is not None and totals.high > ticks(end) + 1
+    if not early and not late:
+        return []
+    low, high = moment(totals.low), moment(totals.high)
+    return [
+        "the single predictions at the ends of this window are kept no more, so whole hours are "
+        f"counted: {low:%Y-%m-%d %H:%M} to {high:%Y-%m-%d %H:%M} UTC"
+    ]
+
+
+def _metrics(found: Figures, asked: Sequence[str]) -> Metrics:
+    missing = found.latency_ms is None if asked == ("latency",) else found.scores is None
+    scores = found.scores
     return Metrics(
         status="insufficient_data" if missing else "ok",
-        total_predictions=len(confidences),
-        truths=scores.n if scores else 0,
-        avg_confidence=_mean(confidences),
-        predictions_per_label=dict(per_label.most_common()),
-        avg_latency_ms=_mean(latencies),
-        latency_ms=_quantiles(quantiles(latencies, (0.5, 0.95, 0.99))) if latencies else None,
-        asked=asked,
+        total_predictions=found.n,
+        truths=found.known,
+        avg_confidence=found.mean_confidence,
+        predictions_per_label=found.per_label,
+        accuracy=found.accuracy,
         **(_scores(scores) if scores else {}),
+        avg_latency_ms=found.mean_latency_ms,
+        latency_ms=Quantiles(**found.latency_ms) if found.latency_ms else None,
+        intervals=found.intervals,
+        asked=asked,
     )
 
 
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None
-
-
-def _quantiles(values: Sequence[float]) -> Quantiles:
-    return Quantiles(p50=values[0], p95=values[1], p99=values[2])
-
-
-def _scores(scores: ClassScores) -> dict[str, Any]:
+def _scores(scores: ClassScores) -> dict[str, Averages]:
     def averages(means: Means, per_label: Sequence[float | None]) -> Averages:
         named = dict(zip(scores.labels, per_label, strict=True))
         return Averages(macro=means.macro, weighted=means.weighted, per_label=named)
 
     return {
-        "accuracy": Estimate.proportion(scores.correct, scores.n, "feedback"),
         "precision": averages(scores.precision_means, scores.precision),
         "recall": averages(scores.recall_means, scores.recall),
         "f1": averages(scores.f1_means, scores.f1),
@@ -170,29 +126,83 @@ def _scores(scores: ClassScores) -> dict[str, Any]:
 
 
 @tool()
+def get_metric_series(
+    lab: Session,
+    model_id: str,
+    time_range: Window | None = None,
+    step: Literal["minute", "hour", "day"] = "hour",
+    version: str | None = None,
+) -> MetricSeries:
+    """How accuracy, confidence, latency and the number of predictions went over time.
+
+    model_id : the model
+    time_range : object with start and end in ISO 8601, both included; without it the last 60
+        minutes, 48 hours or 90 days
+    step : minute, hour or day
+    version : only the predictions of this version, or of the one an alias names now
+    Raises InvalidInput, also for more than 5,000 steps.
+    """
+    from astermind_lab.monitoring.metrics import figures
+
+    model_id = check.identifier(model_id, "model_id")
+    start, end = check.window(time_range, "time_range")
+    if step not in _STEPS:
+        raise InvalidInput("step", f"{shown(step)} is not one of minute, hour, day")
+    level, length = _STEPS[step]
+    end = end or lab.clock.now()
+    start = start or end - length * {"m": 60, "h": 48, "d": 90}[level]
+    if start > end:
+        raise InvalidInput("time_range", f"starts after now: {start.isoformat()}")
+    if (end - start) / length > _MOST_POINTS:
+        raise InvalidInput("step", f"{step} gives more than {_MOST_POINTS:,} points; take a longer")
+    versions = _versions(lab, model_id, version)
+    lab.flush()
+    found = lab.store.tallies.series(model_id, level, start, end, versions=versions)
+    points = [(at, figures(tally)) for at, tally in found]
+    return MetricSeries(
+        model_id=model_id,
+        time_range=TimeRange(start=start, end=end),
+        step=step,
+        points=[
+            MetricPoint(
+                start=at.astimezone(UTC),
+                total_predictions=one.n,
+                truths=one.known,
+                accuracy=one.accuracy,
+                avg_confidence=one.mean_confidence,
+                latency_ms=Quantiles(**one.latency_ms) if one.latency_ms else None,
+            )
+            for at, one in points
+        ],
+    )
+
+
+@tool()
 def get_confusion_matrix(
-    lab: Session, model_id: str, time_range: Window | None = None
+    lab: Session, model_id: str, time_range: Window | None = None, version: str | None = None
 ) -> ConfusionMatrix:
     """How often each truth was answered by each label, over logged predictions with a known truth.
 
     model_id : the model
     time_range : object with start and end in ISO 8601, both included; either may be left out
+    version : only the predictions of this version, or of the one an alias names now
     Raises InvalidInput.
     """
-    from astermind_lab.core.metrics import confusion
+    from astermind_lab.monitoring.metrics import matrix_of
 
     model_id = check.identifier(model_id, "model_id")
     start, end = check.window(time_range, "time_range")
+    versions = _versions(lab, model_id, version)
     lab.flush()
-    pairs = lab.store.tallies.window(model_id, start, end).total.pairs
-    known = [(truth, given, n) for (truth, given), n in pairs.items() if truth is not None]
-    labels = sorted({label for truth, given, _ in known for label in (truth, given)})
-    total = sum(n for _, _, n in known)
+    totals = lab.store.tallies.window(model_id, start, end, versions=versions)
+    matrix = matrix_of(totals.total)
+    total = sum(n for row in matrix.values() for n in row.values())
     return ConfusionMatrix(
         model_id=model_id,
         time_range=TimeRange(start=start, end=end),
         status="ok" if total else "insufficient_data",
-        confusion_matrix=confusion(sorted(known)),
-        labels=labels,
+        confusion_matrix=matrix,
+        labels=sorted({*matrix, *(label for row in matrix.values() for label in row)}),
         total=total,
+        warnings=_widened(totals, start, end),
     )

@@ -12,6 +12,7 @@ from astermind_lab.lab import (
     files,
     measuring,
     predicting,
+    recording,
     training,
     updating,
     versions,
@@ -66,6 +67,9 @@ class Lab(Session):
     list_collections = embeddings.list_collections
 
     # The prediction log
-    log_prediction = measuring.log_prediction
+    log_prediction = recording.log_prediction
+    record_feedback = recording.record_feedback
+    delete_predictions = recording.delete_predictions
     get_model_metrics = measuring.get_model_metrics
+    get_metric_series = measuring.get_metric_series
     get_confusion_matrix = measuring.get_confusion_matrix

@@ -48,6 +48,7 @@ __all__ = [
     "added",
     "check_window",
     "keys",
+    "model_of",
     "observation",
     "record_of",
     "ticks",
@@ -185,6 +186,16 @@ class PredictionRepository:
         since, until = check_window(start, end)
         return self._count([model_id, since], [model_id, until, []])
 
+    def find(self, name: str) -> Prediction | None:
+        """The prediction of a record id; raises InvalidInput("prediction_id")."""
+        rows = self._connection.first("SELECT * FROM $record", record=record_of(name))
+        return _read_prediction(rows[0]) if rows else None
+
+    def find_key(self, model_id: str, key: str) -> Prediction | None:
+        """The prediction of a model that was logged under a key."""
+        row = self.by_key(check_id("model_id", model_id), check_id("key", key))
+        return None if row is None else _read_prediction(row)
+
     def delete(
         self, model_id: str, start: datetime | None = None, end: datetime | None = None
     ) -> int:
@@ -299,6 +310,12 @@ def record_of(name: object) -> RecordID:
     raise InvalidInput(
         "prediction_id", f"{shown(name)} is no id that log_prediction or predict gave"
     )
+
+
+def model_of(name: object) -> str:
+    """The model of a prediction's id; raises InvalidInput("prediction_id")."""
+    parts: Any = record_of(name).id
+    return str(parts[0])
 
 
 def _pair(row: Row) -> tuple[str, str] | None:

@@ -36,10 +36,16 @@ from astermind_lab.results.models import (
 from astermind_lab.results.monitoring import (
     Averages,
     ConfusionMatrix,
-    LoggedPrediction,
+    MetricPoint,
     Metrics,
+    MetricSeries,
     ModelMetrics,
     Quantiles,
+)
+from astermind_lab.results.recording import (
+    DeletedPredictions,
+    FeedbackGiven,
+    LoggedPrediction,
     TimeRange,
 )
 from astermind_lab.results.versions import (
@@ -68,13 +74,17 @@ __all__ = [
     "DatasetList",
     "DeletedDataset",
     "DeletedModel",
+    "DeletedPredictions",
     "Embedding",
     "Example",
     "ExportedModel",
+    "FeedbackGiven",
     "ImportedModel",
     "LoadedDataset",
     "LoadedModel",
     "LoggedPrediction",
+    "MetricPoint",
+    "MetricSeries",
     "Metrics",
     "ModelItem",
     "ModelList",

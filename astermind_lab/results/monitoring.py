@@ -3,60 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from astermind_lab.display import Fact, HeatMap, Interval, Share, Table, View
-from astermind_lab.display.words import number
+from astermind_lab.display import Curve, Fact, HeatMap, Interval, Share, Table, View
+from astermind_lab.display.words import number, share
 from astermind_lab.estimate import Estimate
 from astermind_lab.results.base import Result, interval, plain_data, share_or_dash
+from astermind_lab.results.recording import TimeRange
 
 __all__ = [
     "Averages",
     "ConfusionMatrix",
-    "LoggedPrediction",
+    "MetricPoint",
+    "MetricSeries",
     "Metrics",
     "ModelMetrics",
     "Quantiles",
-    "TimeRange",
 ]
-
-
-@dataclass(frozen=True, repr=False, kw_only=True)
-class LoggedPrediction(Result):
-    """A prediction that is now in the log, durably."""
-
-    success: bool = True
-    record_id: str
-    model_id: str
-    timestamp: datetime
-
-    def short(self) -> str:
-        return f"{self.model_id!r}, {self.record_id!r}"
-
-    def view(self) -> View:
-        facts = [Fact("record", self.record_id), Fact("at", self.timestamp, "UTC")]
-        return View(f"Logged a prediction of {self.model_id}", facts)
-
-
-@dataclass(frozen=True, repr=False, kw_only=True)
-class TimeRange(Result):
-    """A window with both ends in it; None is open."""
-
-    start: datetime | None
-    end: datetime | None
-
-    def short(self) -> str:
-        return str(self)
-
-    def __str__(self) -> str:
-        start = f"{self.start:%Y-%m-%d %H:%M:%S}" if self.start else "the beginning"
-        end = f"{self.end:%Y-%m-%d %H:%M:%S}" if self.end else "now"
-        return f"{start} to {end}"
-
-    def view(self) -> View:
-        return View(str(self))
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)
@@ -101,6 +66,8 @@ class Metrics(Result):
 
     status : "ok", or "insufficient_data" where a figure that was asked for has nothing to rest on
     truths : logged predictions whose truth is known; accuracy, precision, recall, F1 rest on them
+    intervals : of the other figures, by name: avg_confidence, avg_latency_ms, latency_p50, …,
+        precision_macro, …, f1_weighted
     asked : which of accuracy, precision, recall, f1, latency were asked for
     """
 
@@ -115,6 +82,7 @@ class Metrics(Result):
     f1: Averages | None = None
     avg_latency_ms: float | None = None
     latency_ms: Quantiles | None = None
+    intervals: Mapping[str, Estimate] = field(default_factory=dict)
     asked: Sequence[str] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -132,6 +100,12 @@ class Metrics(Result):
         if "latency" in self.asked:
             result["avg_latency_ms"] = self.avg_latency_ms
             result["latency_ms"] = plain_data(self.latency_ms)
+        kinds = [*self.asked, "avg_confidence", *(["avg_latency_ms"] * ("latency" in self.asked))]
+        result["intervals"] = {
+            name: plain_data(one)
+            for name, one in self.intervals.items()
+            if any(name.startswith(kind) for kind in kinds)
+        }
         return result
 
     def short(self) -> str:
@@ -172,13 +146,19 @@ class Metrics(Result):
             for x in labels
         ]
         means = [
-            (f"{mean} mean", None, *(_share(getattr(s, mean)) for s in scores.values()))
+            (f"{mean} mean", None, *(self._mean(name, mean) for name in scores))
             for mean in ("macro", "weighted")
             if scores
         ]
         if rows:
             parts.append(Table(("label", "predicted", *scores), [*means, *rows]))
         return parts
+
+    def _mean(self, name: str, mean: str) -> str:
+        """A mean of a score with its interval."""
+        value = share(getattr(getattr(self, name), mean))
+        known = self.intervals.get(f"{name}_{mean}")
+        return f"{value} ({share(known.low)} to {share(known.high)})" if known else value
 
     def notes(self) -> list[str]:
         """What could not be said."""
@@ -200,23 +180,27 @@ def _share(value: float | None) -> Share | None:
 class ModelMetrics(Result):
     """How a model did in a window, by its logged predictions."""
 
+    _optional = frozenset({"warnings"})
+
     model_id: str
     time_range: TimeRange
     metrics: Metrics
+    warnings: Sequence[str] = ()
 
     def short(self) -> str:
         return f"{self.model_id!r}, {self.metrics.short()}"
 
     def view(self) -> View:
         facts = [Fact("window (UTC)", str(self.time_range)), *self.metrics.facts()]
-        return View(
-            f"Metrics of {self.model_id}", facts, self.metrics.parts(), self.metrics.notes()
-        )
+        notes = [*self.metrics.notes(), *self.warnings]
+        return View(f"Metrics of {self.model_id}", facts, self.metrics.parts(), notes)
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)
 class ConfusionMatrix(Result):
     """Logged predictions with a known truth, counted: ``{truth: {predicted: count}}``."""
+
+    _optional = frozenset({"warnings"})
 
     model_id: str
     time_range: TimeRange
@@ -224,6 +208,7 @@ class ConfusionMatrix(Result):
     confusion_matrix: Mapping[str, Mapping[str, int]]
     labels: Sequence[str]
     total: int
+    warnings: Sequence[str] = ()
 
     def short(self) -> str:
         return f"{self.model_id!r}, {len(self.labels)} labels, {self.total:,} cases"
@@ -233,4 +218,68 @@ class ConfusionMatrix(Result):
         title = f"Confusion matrix of {self.model_id}"
         if not self.total:
             return View(title, facts, notes=["No prediction with a known truth in this window."])
-        return View(title, facts, [HeatMap(self.labels, self.confusion_matrix)])
+        return View(title, facts, [HeatMap(self.labels, self.confusion_matrix)], self.warnings)
+
+
+@dataclass(frozen=True, repr=False, kw_only=True)
+class MetricPoint(Result):
+    """Figures of one minute, hour or day. start : its beginning"""
+
+    start: datetime
+    total_predictions: int
+    truths: int
+    accuracy: Estimate | None
+    avg_confidence: float | None
+    latency_ms: Quantiles | None
+
+    def short(self) -> str:
+        return f"{self.start:%Y-%m-%d %H:%M}, {self.total_predictions:,} predictions"
+
+    def view(self) -> View:
+        return View(self.short())
+
+
+@dataclass(frozen=True, repr=False, kw_only=True)
+class MetricSeries(Result):
+    """Figures over time; steps without a prediction are left out."""
+
+    model_id: str
+    time_range: TimeRange
+    step: str
+    points: Sequence[MetricPoint]
+
+    def short(self) -> str:
+        return f"{self.model_id!r}, {len(self.points):,} points, one per {self.step}"
+
+    def view(self) -> View:
+        total = sum(point.total_predictions for point in self.points)
+        facts = [Fact("window (UTC)", str(self.time_range)), Fact("predictions", total)]
+        title = f"{self.model_id}, per {self.step}"
+        if not self.points:
+            return View(title, facts, notes=["No prediction was logged in this window."])
+        curves = [
+            Curve("accuracy", [self._point(p, p.accuracy) for p in self.points]),
+            Curve("mean confidence", [self._at(p, p.avg_confidence) for p in self.points]),
+            Curve(
+                "latency p95, ms",
+                [self._at(p, p.latency_ms.p95 if p.latency_ms else None) for p in self.points],
+                share=False,
+            ),
+            Curve(
+                "predictions", [self._at(p, p.total_predictions) for p in self.points], share=False
+            ),
+        ]
+        seen = [c for c in curves if any(value is not None for _, value, *_ in c.points)]
+        return View(title, facts, seen)
+
+    def _at(
+        self, point: MetricPoint, value: float | None
+    ) -> tuple[str, float | None, float | None, float | None]:
+        form = "%Y-%m-%d" if self.step == "day" else "%Y-%m-%d %H:%M"
+        return point.start.strftime(form), value, None, None
+
+    def _point(
+        self, point: MetricPoint, value: Estimate | None
+    ) -> tuple[str, float | None, float | None, float | None]:
+        name = self._at(point, None)[0]
+        return (name, value.value, value.low, value.high) if value else (name, None, None, None)

@@ -72,10 +72,14 @@ def test_metrics_are_those_of_scikit_learn(lab: Lab) -> None:
     for kind in ("macro", "weighted"):
         expected = precision_recall_fscore_support(truths, given, average=kind)[:3]
         assert [found[m][kind] for m in ("precision", "recall", "f1")] == pytest.approx(expected)
-    assert found["avg_confidence"] == pytest.approx(np.mean([c for _, _, c, _ in rows]))
-    assert found["avg_latency_ms"] == pytest.approx(np.mean([ms for *_, ms in rows]))
-    expected_quantiles = np.quantile([ms for *_, ms in rows], [0.5, 0.95, 0.99])
-    assert list(found["latency_ms"].values()) == pytest.approx(expected_quantiles)
+    confidence, latency = np.mean([c for _, _, c, _ in rows]), [ms for *_, ms in rows]
+    assert found["avg_confidence"] == pytest.approx(confidence, rel=1e-12)
+    assert found["avg_latency_ms"] == pytest.approx(np.mean(latency), rel=1e-12)
+    expected_quantiles = np.quantile(latency, [0.5, 0.95, 0.99])
+    assert list(found["latency_ms"].values()) == pytest.approx(expected_quantiles, rel=0.01)
+    for name, one in found["intervals"].items():
+        assert one["low"] <= one["value"] <= one["high"] and one["n"] in (150, 200), name
+    assert found["intervals"]["f1_macro"]["value"] == found["f1"]["macro"]
     assert found["predictions_per_label"] == Counter(given for _, given, _, _ in rows)
 
 
