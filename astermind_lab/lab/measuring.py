@@ -27,7 +27,13 @@ if TYPE_CHECKING:
     from astermind_lab.monitoring.metrics import Figures
     from astermind_lab.persistence import Totals
 
-__all__ = ["get_confusion_matrix", "get_metric_series", "get_model_metrics"]
+__all__ = [
+    "get_confusion_matrix",
+    "get_metric_series",
+    "get_model_metrics",
+    "versions_of",
+    "widened",
+]
 
 METRICS = ("accuracy", "precision", "recall", "f1", "latency")
 _STEPS = {"minute": ("m", timedelta(minutes=1)), "hour": ("h", timedelta(hours=1))}
@@ -59,18 +65,18 @@ def get_model_metrics(
     model_id = check.identifier(model_id, "model_id")
     start, end = check.window(time_range, "time_range")
     asked = check.choices(metrics, "metrics", METRICS)
-    versions = _versions(lab, model_id, version)
+    versions = versions_of(lab, model_id, version)
     lab.flush()
     totals = lab.store.tallies.window(model_id, start, end, versions=versions)
     return ModelMetrics(
         model_id=model_id,
         time_range=TimeRange(start=start, end=end),
         metrics=_metrics(figures(totals.total), asked),
-        warnings=_widened(totals, start, end),
+        warnings=widened(totals, start, end),
     )
 
 
-def _versions(lab: Session, model_id: str, version: str | None) -> Collection[str] | None:
+def versions_of(lab: Session, model_id: str, version: str | None) -> Collection[str] | None:
     """The versions that are meant: None are all. Models of elsewhere have versions of their own."""
     if version is None:
         return None
@@ -79,7 +85,7 @@ def _versions(lab: Session, model_id: str, version: str | None) -> Collection[st
     return (named.get(version, version),)
 
 
-def _widened(totals: Totals, start: datetime | None, end: datetime | None) -> list[str]:
+def widened(totals: Totals, start: datetime | None, end: datetime | None) -> list[str]:
     """What to say where the rows at the window's ends are kept no more."""
     from astermind_lab.persistence.predictions import ticks
     from astermind_lab.persistence.tallies import moment
@@ -155,7 +161,7 @@ def get_metric_series(
         raise InvalidInput("time_range", f"starts after now: {start.isoformat()}")
     if (end - start) / length > _MOST_POINTS:
         raise InvalidInput("step", f"{step} gives more than {_MOST_POINTS:,} points; take a longer")
-    versions = _versions(lab, model_id, version)
+    versions = versions_of(lab, model_id, version)
     lab.flush()
     found = lab.store.tallies.series(model_id, level, start, end, versions=versions)
     points = [(at, figures(tally)) for at, tally in found]
@@ -192,7 +198,7 @@ def get_confusion_matrix(
 
     model_id = check.identifier(model_id, "model_id")
     start, end = check.window(time_range, "time_range")
-    versions = _versions(lab, model_id, version)
+    versions = versions_of(lab, model_id, version)
     lab.flush()
     totals = lab.store.tallies.window(model_id, start, end, versions=versions)
     matrix = matrix_of(totals.total)
@@ -204,5 +210,5 @@ def get_confusion_matrix(
         confusion_matrix=matrix,
         labels=sorted({*matrix, *(label for row in matrix.values() for label in row)}),
         total=total,
-        warnings=_widened(totals, start, end),
+        warnings=widened(totals, start, end),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from astermind_lab.lab import (
     datasets,
+    drifting,
     embeddings,
     files,
     measuring,
@@ -73,3 +74,5 @@ class Lab(Session):
     get_model_metrics = measuring.get_model_metrics
     get_metric_series = measuring.get_metric_series
     get_confusion_matrix = measuring.get_confusion_matrix
+    detect_drift = drifting.detect_drift
+    estimate_accuracy = drifting.estimate_accuracy

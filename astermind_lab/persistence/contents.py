@@ -47,6 +47,9 @@ WATCHED = (
     "scheduled_jobs",
     "jobs",
     "feedback",
+    "monitored_models",
+    "monitors",
+    "alerts",
 )
 # Table of the parts → table of the rows they belong to.
 PARTS: Mapping[str, str] = {"examples": "datasets", "model_weights": "models"}

@@ -43,8 +43,10 @@ _COMMIT = """{
         IF $at != $advance.before { THROW 'moved: spool' };
         UPSERT $advance.spool SET position = $advance.after, touched = time::now() RETURN NONE;
     };
-    IF (SELECT VALUE [id, ground_truth] FROM $touched WHERE id != NONE) != $truths { THROW 'moved: rows' };
-    IF (SELECT VALUE [id, rev] FROM $counted WHERE id != NONE) != $revs { THROW 'moved: tallies' };
+    LET $found = (SELECT VALUE [id, ground_truth] FROM $touched WHERE id != NONE);
+    IF $found != $truths { THROW 'moved: rows' };
+    LET $there = (SELECT VALUE [id, rev] FROM $counted WHERE id != NONE);
+    IF $there != $revs { THROW 'moved: tallies' };
     LET $stored = array::len((INSERT INTO predictions $rows RETURN VALUE 1));
     IF $stored != $expected { THROW 'the engine stored ' + <string> $stored + ' rows' };
     FOR $one IN $updates { UPDATE $one.id SET ground_truth = $one.ground_truth RETURN NONE };

@@ -46,7 +46,7 @@ __all__ = ["KEPT_DAYS", "WATCHABLE", "Feed", "RecordChange", "Watch"]
 
 WATCHABLE = (
     *("models", "aliases", "datasets", "embeddings", "predictions", "metrics", "feedback"),
-    *("workflows", "scheduled_jobs", "jobs"),
+    *("workflows", "scheduled_jobs", "jobs", "monitored_models", "monitors", "alerts"),
 )
 KEPT_DAYS = 3  # as the schema says; a server removes what is older
 

@@ -243,6 +243,16 @@ class ModelRepository:
                 "for; move or delete the alias first",
             )
 
+    def purge(self, model_id: str, version: str) -> None:
+        """Delete a version and its weights for good; raises as ``delete`` does."""
+        row = self._row(model_id, version)
+        self.delete(model_id, version)
+        self._connection.write(
+            "{ DELETE $record RETURN NONE; DELETE model_weights:[$uid]..=[$uid, []] RETURN NONE; }",
+            record=_record(model_id, version),
+            uid=row["uid"] if row else "",
+        )
+
     def restore(self, model_id: str, version: str) -> None:
         """Show a deleted version again; no error if it is not deleted. Raises NotFound."""
         check_id("model_id", model_id)

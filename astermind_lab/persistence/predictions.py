@@ -104,6 +104,7 @@ class PredictionRepository:
         self._writer = uuid.uuid4().hex
         self._numbers = itertools.count()
         self.counted = CountedWrites(connection, self._writer)
+        self._noted: set[str] = set()  # models that stand in monitored_models
 
     def prepare(self, rows: Sequence[Prediction]) -> list[Row]:
         """Rows with their ids, checked and ready to be written; nothing is written yet.
@@ -141,14 +142,22 @@ class PredictionRepository:
                 elif pair not in taken and pair not in first:
                     fresh.append(row)
                     first[pair] = record_name(row["id"])
+            models = {row["model_id"] for row in fresh} - self._noted
+            more = [*also.more, *map(_note, models)]
             try:
                 tallies = added(also.tallies, fresh)
-                self.counted.commit(replace(also, rows=fresh, tallies=tallies))
+                self.counted.commit(replace(also, rows=fresh, tallies=tallies, more=more))
             except KeyTaken:
                 taken.update(self._taken(first))
                 continue
+            self._noted |= models
             known = {**first, **taken}
             return [_known_as(row, known) for row in rows]
+
+    def models(self) -> list[str]:
+        """The models that predictions were ever logged of, in order."""
+        rows: list[str] = self._connection.first("SELECT VALUE model_id FROM monitored_models")
+        return sorted(rows)
 
     def by_key(self, model_id: str, key: str) -> Row | None:
         """The row of a model that has this key."""
@@ -321,6 +330,10 @@ def model_of(name: object) -> str:
 def _pair(row: Row) -> tuple[str, str] | None:
     key = row.get("key")
     return None if key is None else (row["model_id"], key)
+
+
+def _note(model_id: str) -> Row:
+    return {"id": RecordID("monitored_models", [model_id]), "model_id": model_id}
 
 
 def _known_as(row: Row, names: Mapping[tuple[str, str], str]) -> str:

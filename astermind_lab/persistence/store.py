@@ -25,6 +25,7 @@ from astermind_lab.persistence.migrate import migrate
 from astermind_lab.persistence.models import ModelRepository
 from astermind_lab.persistence.owner import forget_owner, record_owner
 from astermind_lab.persistence.predictions import PredictionRepository
+from astermind_lab.persistence.retention import RetentionRepository
 from astermind_lab.persistence.spooled import SpooledWrites
 from astermind_lab.persistence.tallies import TallyRepository
 from astermind_lab.persistence.target import Target, parse_url
@@ -47,7 +48,8 @@ class Store:
     """An open database; safe to use from many threads. Closes as a context manager.
 
     models, datasets, embeddings, predictions, feedback : the repositories
-    tallies : windows over the log     spooled : the log's way from disk     feed : live updates
+    tallies : windows over the log     spooled : the log's way from disk
+    retention : what is removed in time     feed : live updates
     """
 
     models: ModelRepository
@@ -57,6 +59,7 @@ class Store:
     feedback: FeedbackRepository
     tallies: TallyRepository
     spooled: SpooledWrites
+    retention: RetentionRepository
     feed: Feed
 
     def __init__(self, connection: Connection, clock: Clock) -> None:
@@ -69,6 +72,7 @@ class Store:
         self.predictions = PredictionRepository(connection, clock)
         self.feedback = FeedbackRepository(connection, self.predictions, clock)
         self.tallies = TallyRepository(connection)
+        self.retention = RetentionRepository(connection, self.predictions)
         self.spooled = SpooledWrites(connection, self.predictions, self.feedback)
         self.feed = Feed(connection)
 

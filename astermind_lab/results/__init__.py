@@ -20,6 +20,13 @@ from astermind_lab.results.data import (
     StoredDataset,
     StoredEmbeddings,
 )
+from astermind_lab.results.drift import (
+    ConditionalEstimate,
+    DetectorFinding,
+    DriftAnalysis,
+    DriftReport,
+    EstimatedAccuracy,
+)
 from astermind_lab.results.models import (
     CategoryScore,
     DeletedModel,
@@ -69,13 +76,18 @@ __all__ = [
     "CategoryScore",
     "Collection",
     "Collections",
+    "ConditionalEstimate",
     "ConfusionMatrix",
     "DatasetItem",
     "DatasetList",
     "DeletedDataset",
     "DeletedModel",
     "DeletedPredictions",
+    "DetectorFinding",
+    "DriftAnalysis",
+    "DriftReport",
     "Embedding",
+    "EstimatedAccuracy",
     "Example",
     "ExportedModel",
     "FeedbackGiven",

@@ -1,0 +1,1 @@
+"""Drift: one detector per file, each comparing the tallies of two windows."""

@@ -1,0 +1,78 @@
+"""Means and covariance of the drift features of two windows, from their sums."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astermind_lab.core.tally import FeatureSums, Tally
+from astermind_lab.monitoring.drift.windows import too_little
+
+__all__ = ["Moments", "comparable"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Moments:
+    """What two windows of features come to.
+
+    n : (2, 2) inputs by window (baseline first) and fold     means : (2, 2, d) likewise
+    scatter : (d, d), products of the deviations from the means of window and fold, added up
+    """
+
+    n: Floats
+    means: Floats
+    scatter: Floats
+
+    @classmethod
+    def of(cls, baseline: FeatureSums, current: FeatureSums) -> Moments:
+        n = np.array([baseline.n, current.n], np.float64)
+        sums = np.array([baseline.sums, current.sums], np.float64)
+        means = sums / np.maximum(n, 1)[..., None]
+        scatter = (baseline.products + current.products).astype(np.float64)
+        return cls(n, means, scatter - np.einsum("wfi,wfj->ij", sums, means))
+
+
+def comparable(baseline: Tally, current: Tally) -> tuple[Moments | None, tuple[int, int], str]:
+    """The moments by the map that made most features in both windows; its sizes; a note.
+
+    No moments are given where there is too little, and the note says why.
+    """
+    shared = {
+        made_by: (_size(sums), _size(current.features[made_by]))
+        for made_by, sums in sorted(baseline.features.items())
+        if made_by in current.features and sums.width == current.features[made_by].width > 0
+    }
+    if not shared:
+        held = (_all(baseline), _all(current))
+        if min(held) == 0:
+            return None, held, too_little(held, "inputs with features")
+        return None, held, "the windows were answered by models whose features cannot be compared"
+    made_by = max(shared, key=lambda name: min(shared[name]))
+    sizes = shared[made_by]
+    if note := too_little(sizes, "inputs with the same features"):
+        return None, sizes, note
+    moments = Moments.of(baseline.features[made_by], current.features[made_by])
+    if not (np.diagonal(moments.scatter) >= 0).all() or not np.trace(moments.scatter) > 0:
+        return None, sizes, "the features of the inputs do not vary"
+    return moments, sizes, _left_out(sizes, (_all(baseline), _all(current)))
+
+
+def _left_out(sizes: tuple[int, int], held: tuple[int, int]) -> str:
+    if sizes == held:
+        return ""
+    return (
+        f"rests on the {sizes[0]:,} of {held[0]:,} inputs of the baseline and "
+        f"{sizes[1]:,} of {held[1]:,} of the current window that the same model looked at"
+    )
+
+
+def _size(sums: FeatureSums) -> int:
+    return int(sums.n.sum()) if (sums.n >= 0).all() else 0
+
+
+def _all(window: Tally) -> int:
+    return sum(_size(sums) for sums in window.features.values())
