@@ -30,6 +30,7 @@ _PROGRAM: Mapping[str, str] = {
     "config": "astermind_lab.cli.config:config",
     "db": "astermind_lab.cli.database:db",
     "mcp": "astermind_lab.cli.serving:mcp",
+    "monitor": "astermind_lab.cli.watching:monitor",
     "watch": "astermind_lab.cli.watching:watch",
     "version": "astermind_lab.cli.program:version",
 }

@@ -89,7 +89,9 @@ def _range(curve: Curve) -> tuple[float, float]:
     values = [v for _, *some in curve.points for v in some if v is not None]
     low, high = min(values, default=0.0), max(values, default=1.0)
     if high - low < 1e-9:
-        return low - 0.5, high + 0.5
+        reach = 0.05 if curve.share else max(0.5, abs(low) / 10)
+        low, high = low - reach, high + reach
+        return (max(0.0, low), min(1.0, high)) if curve.share else (low, high)
     return low, high
 
 

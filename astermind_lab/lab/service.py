@@ -7,6 +7,7 @@ named after its subject. Everything a face offers is one of these methods.
 from __future__ import annotations
 
 from astermind_lab.lab import (
+    alerting,
     datasets,
     drifting,
     embeddings,
@@ -76,3 +77,15 @@ class Lab(Session):
     get_confusion_matrix = measuring.get_confusion_matrix
     detect_drift = drifting.detect_drift
     estimate_accuracy = drifting.estimate_accuracy
+    list_monitored_models = alerting.list_monitored_models
+
+    # Monitors and retention
+    create_monitor = alerting.create_monitor
+    list_monitors = alerting.list_monitors
+    run_monitor = alerting.run_monitor
+    delete_monitor = alerting.delete_monitor
+    list_alerts = alerting.list_alerts
+    acknowledge_alert = alerting.acknowledge_alert
+    mute_alert = alerting.mute_alert
+    resolve_alert = alerting.resolve_alert
+    apply_retention = alerting.apply_retention

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import threading
@@ -18,10 +19,16 @@ from astermind_lab.lab.paths import Folders
 
 if TYPE_CHECKING:
     from astermind_lab.monitoring.recorder import Recorder
+    from astermind_lab.monitoring.retention import Rules
+    from astermind_lab.monitoring.runner import Runner
+    from astermind_lab.monitoring.webhook import Webhook
     from astermind_lab.persistence import ModelVersion, RecordChange, Store, Watch
+    from astermind_lab.persistence.monitors import Alert, Monitor
     from astermind_lab.settings import Settings
 
 __all__ = ["Session"]
+
+_log = logging.getLogger(__name__)
 
 
 class Session:
@@ -41,6 +48,8 @@ class Session:
         self._loading = threading.Lock()
         self._follower: Follower | None = None
         self._recorder: Recorder | None = None
+        self._runner: Runner | None = None
+        self._webhook: Webhook | None = None
         self.chance = random.Random()
 
     @classmethod
@@ -97,8 +106,11 @@ class Session:
             store, self._store = self._store, None
             follower, self._follower = self._follower, None
             recorder, self._recorder = self._recorder, None
+            runner, self._runner = self._runner, None
         if follower is not None:
             follower.close()
+        if runner is not None:
+            runner.close()
         if recorder is not None:
             recorder.close()
         self.live.clear()
@@ -129,7 +141,56 @@ class Session:
                     )
                     root = spool_root(self.store, self.settings.data_dir)
                     self._recorder = Recorder(self.store, root, options)
+            self.keep_watch()
         return self._recorder
+
+    @property
+    def rules(self) -> Rules:
+        """What the settings say about retention."""
+        from astermind_lab.monitoring.retention import Rules
+
+        return Rules(**dict(self.settings.retention))
+
+    def keep_watch(self) -> None:
+        """From now on evaluate the monitors that are due, and remove what was kept long enough.
+
+        Also what other programs made; each is done once, whichever program does it.
+        """
+        from astermind_lab.monitoring.runner import Runner
+
+        store = self.store
+        with self._lock:
+            if self._runner is None and not store.read_only:
+                retain = self._retain if self.rules else None
+                self._runner = Runner(store, self.clock, self.tell, retain)
+
+    def _retain(self) -> None:
+        from astermind_lab.monitoring.retention import apply_rules
+
+        apply_rules(self.store, self.rules, self.clock.now(), dry_run=False)
+
+    def tell(self, monitor: Monitor, alert: Alert) -> None:
+        """Tell an alert to the log and to the web address of its monitor."""
+        from astermind_lab.monitoring.webhook import Webhook
+        from astermind_lab.results.base import plain_data
+
+        _log.warning("%s", alert.message)
+        if monitor.webhook is not None:
+            if self._webhook is None:
+                self._webhook = Webhook(self.settings.monitoring.webhook_hosts)
+            self._webhook.post(monitor.webhook, plain_data(vars(alert)))
+
+    def on_alert(self, callback: Callable[[RecordChange], object]) -> Watch:
+        """Call back with each new alert, whichever program found it, until the watch is closed.
+
+        callback : called in a thread of its own with a change whose ``data`` is the alert
+        """
+
+        def told(change: RecordChange) -> None:
+            if change.action == "create":
+                callback(change)
+
+        return self.watch("alerts", callback=told)
 
     def bring_home(self) -> None:
         """Store the predictions that programs left on disk which were ended before they could."""
@@ -170,7 +231,7 @@ class Session:
         """The changes of a table, as any program makes them: an iterator that waits for the next.
 
         table : predictions, models, aliases, datasets, embeddings, metrics, feedback, workflows,
-            scheduled_jobs or jobs
+            scheduled_jobs, jobs, monitored_models, monitors or alerts
         since : the ``cursor`` of the last change that was dealt with; "start" is the oldest change
             that is kept; None is now
         callback : called with each change, in a thread of its own that ends with the watch

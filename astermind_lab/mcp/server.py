@@ -38,7 +38,8 @@ _INSTRUCTIONS = (
     "AsterMind Lab trains text classifiers in about a second, says how accurate they are, keeps "
     "them as versions, and logs and measures predictions. Usual order: train_classifier (persist: "
     "true keeps the model), predict, log_prediction or predict with log_prediction: true, "
-    "get_model_metrics. Every accuracy comes with a 95 % interval, the number of cases and how it "
+    "record_feedback, get_model_metrics, detect_drift; create_monitor goes on looking for drift and "
+    "raises alerts. Every accuracy comes with a 95 % interval, the number of cases and how it "
     "was obtained. A model that is stored can be used at once; it need not be loaded first."
 )
 _SMALLEST_STEP = 0.02
@@ -105,6 +106,7 @@ class LabServer(MCPServer[None]):
         with self._opening:
             if self._lab is None:
                 self._lab = self._open_lab()
+                self._lab.keep_watch()
             return self._lab
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ then.
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import sys
 import threading
@@ -44,6 +45,7 @@ class TakesIn(Protocol):
     def take_in(self, spool: str, start: int, end: int, payloads: list[bytes]) -> None: ...
     def position(self, spool: str) -> int: ...
     def forget(self, spools: list[str]) -> None: ...
+    def catch_up(self) -> None: ...
 
 
 class Flusher:
@@ -56,7 +58,7 @@ class Flusher:
         self._news = threading.Condition()
         self._urgent = False
         self._closed = threading.Event()
-        self._looks = 0
+        self._asked = self._looks = 0  # for what was left behind: looks asked for, and done
         self._looked = -_LOOK_SECONDS
         self._problem: str | None = None
         self._wake = threading.Event()
@@ -87,13 +89,13 @@ class Flusher:
         """
         deadline = time.monotonic() + timeout
         with self._news:
-            target, looks = self._spool.appended, self._looks + 1
+            self._asked += 1
+            target, look = self._spool.appended, self._asked
             self._urgent = True
             self._problem = None
-            self._looked = -_LOOK_SECONDS
             self._wake.set()
             self._news.notify_all()
-            while self._spool.taken < target or self._looks < looks:
+            while self._spool.taken < target or self._looks < look:
                 left = deadline - time.monotonic()
                 if self._closed.is_set() or left <= 0 or self._problem is not None:
                     reason = self._problem or "it took too long"
@@ -105,6 +107,7 @@ class Flusher:
 
     def close(self, timeout: float) -> None:
         """Flush and stop. What could not be stored stays on disk for the next program."""
+        self._spool.seal()
         try:
             self.flush(timeout)
         except StoreUnavailable as problem:
@@ -116,12 +119,16 @@ class Flusher:
         self._dirty.set()
         for thread in self._threads:
             thread.join(timeout)
-        if not self._threads[0].is_alive():
+        with suppress(OSError):
             self._spool.sync()
+        if not self._threads[0].is_alive():
             self._spool.close()
+            with suppress(StoreError):
+                self._forget_removed()
         self._lock.release()
-        if not segments(self._spool.folder):
-            shutil.rmtree(self._spool.folder, ignore_errors=True)
+        with suppress(OSError):
+            if not segments(self._spool.folder):
+                shutil.rmtree(self._spool.folder, ignore_errors=True)
 
     def _run(self) -> None:
         pause = _PAUSES[0]
@@ -131,25 +138,26 @@ class Flusher:
             try:
                 self._adopt()
                 self._empty()
-            except StoreError as problem:
+            except Exception as problem:  # whatever it is: nobody else empties this spool
                 self._fail(problem)
-                time.sleep(pause)
+                self._closed.wait(pause)
                 pause = min(2 * pause, _PAUSES[1])
                 self._wake.set()
             else:
                 pause = _PAUSES[0]
                 self._problem = None
 
-    def _fail(self, problem: StoreError) -> None:
+    def _fail(self, problem: Exception) -> None:
         if self._problem is None and not self._closed.is_set():
-            _log.warning("predictions wait on disk: %s", problem)
+            unknown = None if isinstance(problem, StoreError) else problem
+            _log.warning("predictions wait on disk: %s", problem, exc_info=unknown)
         with self._news:
             self._problem = str(problem)
             self._news.notify_all()
 
     def _empty(self) -> None:
-        """Store what there is, in batches as large as they come."""
-        while not self._closed.is_set():
+        """Store what there is, in batches as large as they come, until it is time for a look."""
+        while not self._closed.is_set() and not self._must_look():
             with self._news:
                 if not self._urgent and self._spool.waiting < BATCH_RECORDS:
                     self._news.wait(LINGER_SECONDS)
@@ -160,9 +168,18 @@ class Flusher:
             with self._news:
                 self._spool.done(batch)
                 self._news.notify_all()
+        else:
+            self._wake.set()  # there may be more
+            return
+        self._forget_removed()
         with self._news:
             self._urgent = False
             self._news.notify_all()
+
+    def _forget_removed(self) -> None:
+        names = self._spool.take_removed()
+        if names:
+            self._database.forget([f"{self._spool.folder.name}/{name}" for name in names])
 
     def _store(self, folder: Path, batch: Batch) -> None:
         """Store a batch; what the database refuses again and again is set aside."""
@@ -172,9 +189,9 @@ class Flusher:
                 return
             except StoreUnavailable:
                 raise
-            except StoreError as problem:
+            except Exception as problem:
                 _log.info("attempt %d to store predictions failed: %s", attempt + 1, problem)
-                time.sleep(_PAUSES[0])
+                self._closed.wait(_PAUSES[0])
         self._take_apart(folder, batch)
 
     def _take_in(self, spool: str, batch: Batch) -> None:
@@ -192,18 +209,20 @@ class Flusher:
                 self._take_in(folder.name, one)
             except StoreUnavailable:
                 raise
-            except StoreError as problem:
-                refused = folder.parent / "refused.jsonl"
-                _log.error("the database refused a prediction, now in %s: %s", refused, problem)
-                with refused.open("ab") as file:
-                    file.write(payload[1:] + b"\n")
+            except Exception as problem:
+                self._take_in(folder.name, Batch(batch.segment, start, start, []))  # is it at all?
+                _set_aside(folder.parent / "refused.jsonl", payload, problem)
                 self._take_in(folder.name, Batch(batch.segment, start, end, []))
             start = end
 
+    def _must_look(self) -> bool:
+        return self._looks < self._asked or time.monotonic() - self._looked >= _LOOK_SECONDS
+
     def _adopt(self) -> None:
         """Store what processes left behind that are no more."""
-        if time.monotonic() - self._looked < _LOOK_SECONDS:
+        if not self._must_look():
             return
+        asked = self._asked
         for folder in left_behind(self._spool.folder.parent):
             if folder == self._spool.folder:
                 continue
@@ -211,11 +230,11 @@ class Flusher:
                 self._take_over(folder)
             except StoreUnavailable:
                 raise
-            except (StoreError, OSError) as problem:
+            except Exception as problem:
                 _log.error("what was left in %s could not be stored: %s", folder, problem)
         self._looked = time.monotonic()
         with self._news:
-            self._looks += 1
+            self._looks = asked
             self._news.notify_all()
 
     def _take_over(self, folder: Path) -> None:
@@ -231,6 +250,7 @@ class Flusher:
                 (folder / name).unlink()
             if names:
                 _log.info("stored what a program had left in %s", folder)
+                self._database.catch_up()
             self._database.forget([f"{folder.name}/{name}" for name in names])
         finally:
             lock.release()
@@ -246,9 +266,8 @@ class Flusher:
     def _keep_synced(self) -> None:
         while not self._closed.is_set():
             self._dirty.wait()
-            if self._closed.is_set():
+            if self._closed.wait(_SYNC_SECONDS):
                 return
-            time.sleep(_SYNC_SECONDS)
             self._dirty.clear()
             with suppress(OSError):  # a failing disk shows itself when the next segment is made
                 self._spool.sync()
@@ -259,6 +278,15 @@ def left_behind(root: Path) -> list[Path]:
     with suppress(OSError):
         return sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
     return []
+
+
+def _set_aside(path: Path, payload: bytes, problem: Exception) -> None:
+    _log.error("the database refused a prediction, now in %s: %s", path, problem)
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(file, payload[1:] + b"\n")
+    finally:
+        os.close(file)
 
 
 def _next_batch(name: str, data: bytes, start: int) -> Batch | None:

@@ -8,17 +8,19 @@ away predictions gather on disk, up to ``monitoring.spool_limit``, and are store
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from filelock import FileLock
 
-from astermind_lab.errors import StoreUnavailable
+from astermind_lab.errors import StoreError, StoreUnavailable
 from astermind_lab.monitoring.flusher import Flusher
 from astermind_lab.monitoring.spool import Fsync, Spool
 
@@ -58,8 +60,12 @@ class Recorder:
             )
         self._store = store
         self._options = options
-        self._own_root = Path(tempfile.mkdtemp(prefix="astermind-")) if root is None else None
-        folder = (root or self._own_root or Path()) / uuid.uuid4().hex
+        self._process = os.getpid()
+        self._end: Callable[[], object] | None = None
+        if root is None:
+            root = Path(tempfile.mkdtemp(prefix="astermind-"))
+            self._end = weakref.finalize(self, _remove, root, self._process)
+        folder = root / uuid.uuid4().hex
         draft = folder.with_name(f".{folder.name}")
         self._spool = Spool(draft, fsync=options.fsync, most_bytes=options.most_bytes)
         lock = FileLock(draft / "lock")
@@ -83,6 +89,7 @@ class Recorder:
 
         Raises InvalidInput for a bad field, SpoolFull where there is no room on disk.
         """
+        self._check_process()
         names, payloads = self._store.spooled.pack([self._redacted(row) for row in rows])
         self._spool.append(payloads)
         self._flusher.notify()
@@ -90,6 +97,7 @@ class Recorder:
 
     def give_feedback(self, one: Feedback) -> None:
         """Record what turned out to be right. Raises InvalidInput, SpoolFull."""
+        self._check_process()
         self._spool.append([self._store.spooled.pack_feedback(one)])
         self._flusher.notify()
 
@@ -99,13 +107,22 @@ class Recorder:
 
     def flush(self, timeout: float = PATIENCE_SECONDS) -> None:
         """Wait until all that was recorded so far is in the database; raises StoreUnavailable."""
+        self._check_process()
         self._flusher.flush(timeout)
 
     def close(self, timeout: float = PATIENCE_SECONDS) -> None:
         """Flush and stop; what cannot be stored now stays on disk for the next program."""
+        if os.getpid() != self._process:  # the spool is the parent's
+            return
         self._flusher.close(timeout)
-        if self._own_root is not None:
-            shutil.rmtree(self._own_root, ignore_errors=True)
+        if self._end is not None:
+            self._end()
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._process:
+            raise StoreError(
+                "the lab was opened before this process was forked; open it in each process"
+            )
 
     def _redacted(self, row: Prediction) -> Prediction:
         if self._options.store_inputs == "full" or row.input is None:
@@ -116,6 +133,11 @@ class Recorder:
             self._salt = self._store.salt()
         digest = hashlib.blake2b(row.input.encode(), key=self._salt, digest_size=16)
         return replace(row, input=None, input_hash=digest.hexdigest())
+
+
+def _remove(folder: Path, process: int) -> None:
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def spool_root(store: Store, data_dir: Path) -> Path | None:

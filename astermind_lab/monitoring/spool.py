@@ -22,11 +22,12 @@ import threading
 import zlib
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from astermind_lab.errors import StoreError
+from astermind_lab.errors import StoreError, StoreUnavailable
 
 __all__ = ["Batch", "Fsync", "Spool", "SpoolFull", "record_length", "records", "segments"]
 
@@ -113,6 +114,8 @@ class Spool:
         self._lock = threading.Lock()
         self._syncing = threading.Lock()
         self._synced = 0
+        self._closed = False
+        self._removed: list[str] = []
         self._segments: deque[_Segment] = deque()
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -125,6 +128,7 @@ class Spool:
     def move(self, folder: Path) -> None:
         """Give the folder, which holds no segment yet, its name."""
         self.folder = self.folder.rename(folder)
+        self._sync_folder(folder.parent)
 
     @property
     def waiting(self) -> int:
@@ -134,9 +138,12 @@ class Spool:
     def append(self, payloads: Sequence[bytes]) -> int:
         """Add records; returns the number of records ever added, these included.
 
-        Raises SpoolFull, and then none of them was added.
+        payloads : none of them empty
+        Raises SpoolFull, or StoreUnavailable once closed, and then none of them was added.
         """
         with self._lock:
+            if self._closed:
+                raise StoreUnavailable("nothing was recorded: the recorder has been closed")
             for segment, payload in self._places(payloads):
                 segment.write(payload)
             self.appended += len(payloads)
@@ -187,9 +194,21 @@ class Spool:
             segment.read = batch.end
             self.taken += len(batch.payloads)
 
+    def take_removed(self) -> list[str]:
+        """The names of the segments that were removed since this was last asked."""
+        with self._lock:
+            names, self._removed = self._removed, []
+        return names
+
+    def seal(self) -> None:
+        """Take no more records."""
+        with self._lock:
+            self._closed = True
+
     def close(self) -> None:
         """Close the files. What was read is removed, what was not stays for the next program."""
         with self._lock:
+            self._closed = True
             for segment in self._segments:
                 if segment.read == segment.end:
                     self._remove(segment)
@@ -200,13 +219,15 @@ class Spool:
     def _places(self, payloads: Sequence[bytes]) -> list[tuple[_Segment, bytes]]:
         """A segment with room for each; what is missing is reserved now, for all or none."""
         fresh: list[_Segment] = []
-        places = []
+        places: list[tuple[_Segment, bytes]] = []
         last = self._segments[-1] if self._segments else None
         free = last.size - last.end if last else 0
         try:
             for payload in payloads:
                 need = record_length(payload)
                 if last is None or need > free:
+                    if not places:
+                        self._drop_read()
                     last = self._reserve(max(self._segment_bytes, need), fresh)
                     fresh.append(last)
                     free = last.size - last.end
@@ -227,16 +248,35 @@ class Spool:
                 f"than {self.most_bytes:,} bytes are not allowed there (monitoring.spool_limit)"
             )
         try:
-            return _Segment(self.folder / f"{next(self._numbers):08}{_SUFFIX}", size)
+            segment = _Segment(self.folder / f"{next(self._numbers):08}{_SUFFIX}", size)
         except OSError as problem:
             raise SpoolFull(
                 f"no room in {self.folder} for predictions on their way to the database: "
                 f"{problem.strerror or problem}"
             ) from None
+        self._sync_folder(self.folder)
+        return segment
+
+    def _sync_folder(self, folder: Path) -> None:
+        """Make it safe from a power cut that a new file is there at all."""
+        if self.fsync is Fsync.OS:
+            return
+        with suppress(OSError):  # there are file systems without
+            descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def _drop_read(self) -> None:
+        """Remove the segments that were read to their end: their room is needed."""
+        while self._segments and self._segments[0].read == self._segments[0].end:
+            self._remove(self._segments.popleft())
 
     def _remove(self, segment: _Segment) -> None:
         segment.close()
         segment.path.unlink(missing_ok=True)
+        self._removed.append(segment.path.name)
 
 
 def segments(folder: Path) -> list[Path]:

@@ -83,7 +83,8 @@ class Change:
     """What is to happen in one transaction.
 
     rows : predictions that come     truths : record, its truth so far, its truth from now on
-    gone : record and its truth so far     tallies : what is added to each, which may be negative
+    gone : record and its truth so far, to be deleted; feedback that waits too
+    tallies : what is added to each, which may be negative
     more : rows of other tables to be written     settled : records of other tables to be deleted
     """
 

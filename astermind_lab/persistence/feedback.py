@@ -10,23 +10,25 @@ from __future__ import annotations
 
 import itertools
 import logging
+import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from surrealdb import RecordID
+from surrealdb import BoundExcluded, BoundIncluded, Range, RecordID
 
 from astermind_lab.clock import Clock
 from astermind_lab.core.tally import Tally
 from astermind_lab.persistence.connection import Connection
-from astermind_lab.persistence.counted import Advance, Change, Moved
+from astermind_lab.persistence.counted import Advance, Change, KeyTaken, Moved
 from astermind_lab.persistence.predictions import (
     PredictionRepository,
     added,
     record_of,
     ticks,
+    without_known,
 )
 from astermind_lab.persistence.tally_rows import Bucket
 from astermind_lab.persistence.values import check_id, check_moment, check_text, record_name
@@ -35,6 +37,7 @@ __all__ = ["Feedback", "FeedbackRepository"]
 
 _PATIENCE = timedelta(days=7)  # so long feedback waits for its prediction
 _SWEPT = 500
+_SWEEP_SECONDS = 3600.0
 
 _log = logging.getLogger(__name__)
 Row = dict[str, Any]
@@ -71,20 +74,22 @@ class FeedbackRepository:
         self._clock = clock
         self._writer = uuid.uuid4().hex
         self._numbers = itertools.count()
+        self._swept = -_SWEEP_SECONDS
 
     @staticmethod
     def check(one: Feedback) -> Feedback:
         """Raises InvalidInput, which names the argument, for what cannot be feedback."""
-        model_id = one.model_id
+        model_id, name = one.model_id, None
         if one.prediction_id is not None:
-            model_id = str(_parts(record_of(one.prediction_id))[0])
+            record = record_of(one.prediction_id)
+            model_id, name = str(_parts(record)[0]), record_name(record)
         else:
             check_id("key", one.key)
         return Feedback(
             check_id("model_id", model_id),
             check_text("ground_truth", one.ground_truth),
             check_moment("timestamp", one.timestamp),
-            one.prediction_id,
+            name,
             one.key,
         )
 
@@ -102,47 +107,78 @@ class FeedbackRepository:
 
         advance : the spool from which they come. Raises Moved("spool"), StoreError.
         """
+        latest = {one.target: one for one in items}
+        taken: dict[tuple[str, str], str] = {}
         while True:
-            latest = {one.target: one for one in items}
+            fresh = without_known(rows, taken)
             found = self._find(latest.values())
-            own = _apply_to(rows, latest.values())
+            own = _apply_to(fresh, latest.values())
             change = self._change(latest, found, own)
             change.advance = advance
             try:
-                self._predictions.store(rows, change)
+                self._predictions.commit(fresh, change)
+            except KeyTaken:
+                taken.update(self._predictions.taken(fresh))
             except Moved as moved:
-                if moved.what == "rows":
-                    continue
-                raise
-            break
-        self.sweep()
+                if moved.what != "rows":
+                    raise
+            else:
+                break
+        self.settle(rows, items)
+        if time.monotonic() - self._swept >= _SWEEP_SECONDS:
+            self.sweep()
         there = {**dict.fromkeys(own, True), **{target: True for target in found}}
         return [there.get(one.target, False) for one in items]
 
     def sweep(self) -> int:
-        """Apply what waits for predictions that have come by now; how many were applied."""
-        applied = 0
-        while rows := self._connection.first(f"SELECT * FROM _waiting LIMIT {_SWEPT}"):
-            waiting = {one.target: one for one in map(_feedback, rows)}
-            records = {_feedback(row).target: row["id"] for row in rows}
-            found = self._find(waiting.values())
+        """Go through all that waits: apply it, or give it up; how many were applied.
+
+        Whoever brings a prediction applies what waits for it; this is for what he was killed over.
+        """
+        self._swept = time.monotonic()
+        applied, last = 0, [""]
+        while some := self._connection.first(
+            f"SELECT VALUE id FROM $range LIMIT {_SWEPT}",
+            range=RecordID("_waiting", Range(BoundExcluded(last), BoundIncluded([[]]))),
+        ):
+            applied += self._settle(some)
+            last = list(_parts(some[-1]))
+        return applied
+
+    def settle(self, rows: Iterable[Row], items: Iterable[Feedback]) -> None:
+        """Apply what waits for these predictions, and of this feedback what had to wait."""
+        self._settle([*(_waiting(one.target) for one in items), *_awaited_by(rows)])
+
+    def _settle(self, records: Sequence[RecordID]) -> int:
+        """Of what waits, apply that whose prediction is there; how many that were."""
+        if not self._connection.first("SELECT VALUE id FROM _waiting LIMIT 1"):
+            return 0
+        while True:
+            rows = self._connection.first(
+                "SELECT * FROM $records WHERE id != NONE", records=list(records)
+            )
+            waiting = {_feedback(row).target: row for row in rows}
+            found = self._find(map(_feedback, rows))
             old = self._clock.now() - _PATIENCE
-            given_up = [row["id"] for row in rows if row["timestamp"] < old]
-            change = self._change({t: waiting[t] for t in found}, found, {})
-            change.settled = [*(records[target] for target in found), *given_up]
-            if not change.settled:
-                break
-            if given_up:
-                _log.warning("gave up %d pieces of feedback without a prediction", len(given_up))
+            given_up = [
+                t for t, row in waiting.items() if row["timestamp"] < old and t not in found
+            ]
+            change = self._change({t: _feedback(waiting[t]) for t in found}, found, {})
+            ends = [waiting[target] for target in (*found, *given_up)]
+            if not ends:
+                return 0
+            change.gone = [(row["id"], row["ground_truth"]) for row in ends]
             try:
                 self._predictions.counted.commit(change)
             except Moved:
                 continue
-            applied += len(found)
-        return applied
+            if given_up:
+                _log.warning("gave up %d pieces of feedback without a prediction", len(given_up))
+            return len(found)
 
     def _find(self, items: Iterable[Feedback]) -> dict[tuple[str, str, str], Row]:
         """The logged predictions that are meant."""
+        items = list(items)
         found = {}
         by_id = {one.target: record_of(one.prediction_id) for one in items if one.prediction_id}
         if by_id:
@@ -151,11 +187,9 @@ class FeedbackRepository:
             )
             there = {_parts(row["id"]): row for row in rows}
             found = {t: there[_parts(r)] for t, r in by_id.items() if _parts(r) in there}
-        for one in items:
-            if one.key is not None:
-                row = self._predictions.by_key(one.model_id, one.key)
-                if row is not None:
-                    found[one.target] = row
+        by_key = {(one.model_id, one.key): one.target for one in items if one.key is not None}
+        for pair, row in self._predictions.by_keys(list(by_key)).items():
+            found[by_key[pair]] = row
         return found
 
     def _change(
@@ -164,21 +198,22 @@ class FeedbackRepository:
         found: Mapping[tuple[str, str, str], Row],
         own: Mapping[tuple[str, str, str], RecordID],
     ) -> Change:
-        truths, more = [], []
+        truths, more, settled = [], [], []
         tallies: dict[Bucket, Tally] = {}
         for target, one in items.items():
             row = found.get(target)
             record = own.get(target) if row is None else row["id"]
             if record is None:
-                more.append({"id": RecordID("_waiting", list(target)), **_fields(one)})
+                more.append({"id": _waiting(target), **_fields(one)})
                 continue
+            settled.append(_waiting(target))  # the later word counts
             before = None if row is None else row.get("ground_truth")
             more.append(self._line(one, record, before))
             if row is not None and before != one.ground_truth:
                 truths.append((record, before, one.ground_truth))
                 tallies = added(tallies, [row], -1)
                 tallies = added(tallies, [{**row, "ground_truth": one.ground_truth}])
-        return Change(truths=truths, tallies=tallies, more=more)
+        return Change(truths=truths, tallies=tallies, more=more, settled=settled)
 
     def _line(self, one: Feedback, record: RecordID, before: str | None) -> Row:
         key = [ticks(one.timestamp), next(self._numbers), self._writer]
@@ -205,6 +240,18 @@ def _apply_to(
             row["ground_truth"] = one.ground_truth
             own[one.target] = row["id"]
     return own
+
+
+def _waiting(target: tuple[str, str, str]) -> RecordID:
+    return RecordID("_waiting", list(target))
+
+
+def _awaited_by(rows: Iterable[Row]) -> Iterator[RecordID]:
+    """Where feedback on these predictions waits, if there is any."""
+    for row in rows:
+        yield _waiting((row["model_id"], "id", record_name(row["id"])))
+        if (key := row.get("key")) is not None:
+            yield _waiting((row["model_id"], "key", key))
 
 
 def _feedback(row: Row) -> Feedback:

@@ -214,6 +214,16 @@ class AlertRepository:
         )
         return _read_alert(rows[-1]) if rows else None
 
+    def last_closed(self, monitor_id: str, detector: str) -> datetime | None:
+        """When an alert of a detector was last resolved."""
+        rows = self._connection.first(
+            "SELECT VALUE closed_at FROM alerts:[$monitor_id, $detector]..="
+            "[$monitor_id, $detector, []] WHERE status = 'resolved'",
+            monitor_id=monitor_id,
+            detector=detector,
+        )
+        return max((plain_moment(at) for at in rows if at is not None), default=None)
+
     def set_status(
         self,
         alert_id: str,

@@ -17,7 +17,7 @@ import json
 import math
 import uuid
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -52,6 +52,7 @@ __all__ = [
     "observation",
     "record_of",
     "ticks",
+    "without_known",
 ]
 
 _CHUNK_ROWS = 1_500
@@ -65,7 +66,8 @@ _LAST = (datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC) - _EPOCH) // _TI
 _NUMBERS = 2**62
 _LONGEST_MS = 1e12
 
-_BY_KEY = "SELECT * FROM predictions WHERE model_id = $model_id AND key = $key"
+_KEYS = 100  # looked up at once
+_BY_KEY = "SELECT * FROM predictions WHERE model_id = $m{0} AND key = $k{0}"
 
 Row = dict[str, Any]
 _NOTHING = Change()
@@ -133,44 +135,47 @@ class PredictionRepository:
         """
         taken: dict[tuple[str, str], str] = {}
         while True:
-            first: dict[tuple[str, str], str] = {}
-            fresh = []
-            for row in rows:
-                pair = _pair(row)
-                if pair is None:
-                    fresh.append(row)
-                elif pair not in taken and pair not in first:
-                    fresh.append(row)
-                    first[pair] = record_name(row["id"])
-            models = {row["model_id"] for row in fresh} - self._noted
-            more = [*also.more, *map(_note, models)]
+            fresh = without_known(rows, taken)
             try:
-                tallies = added(also.tallies, fresh)
-                self.counted.commit(replace(also, rows=fresh, tallies=tallies, more=more))
+                self.commit(fresh, also)
             except KeyTaken:
-                taken.update(self._taken(first))
+                taken.update(self.taken(fresh))
                 continue
-            self._noted |= models
-            known = {**first, **taken}
+            known = {pair: record_name(row["id"]) for row in fresh if (pair := _pair(row))}
+            known.update(taken)
             return [_known_as(row, known) for row in rows]
+
+    def commit(self, rows: Sequence[Row], also: Change = _NOTHING) -> None:
+        """Write prepared rows, and what else is to be done, in one transaction.
+
+        Raises KeyTaken, Moved, StoreError.
+        """
+        models = {row["model_id"] for row in rows} - self._noted
+        more = [*also.more, *map(_note, models)]
+        tallies = added(also.tallies, rows)
+        self.counted.commit(replace(also, rows=rows, tallies=tallies, more=more))
+        self._noted |= models
+
+    def taken(self, rows: Sequence[Row]) -> dict[tuple[str, str], str]:
+        """The models and keys of rows that are in the log already, with the ids there."""
+        found = self.by_keys([pair for row in rows if (pair := _pair(row))])
+        return {pair: record_name(row["id"]) for pair, row in found.items()}
 
     def models(self) -> list[str]:
         """The models that predictions were ever logged of, in order."""
         rows: list[str] = self._connection.first("SELECT VALUE model_id FROM monitored_models")
         return sorted(rows)
 
-    def by_key(self, model_id: str, key: str) -> Row | None:
-        """The row of a model that has this key."""
-        rows: list[Row] = self._connection.first(_BY_KEY, model_id=model_id, key=key)
-        return rows[0] if rows else None
-
-    def _taken(self, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
-        """Of these models and keys, those that are in the log, with the ids there."""
+    def by_keys(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Row]:
+        """The rows of these models and keys, as far as they are in the log."""
         found = {}
-        for model_id, key in pairs:
-            row = self.by_key(model_id, key)
-            if row is not None:
-                found[model_id, key] = record_name(row["id"])
+        for start in range(0, len(pairs), _KEYS):
+            some = pairs[start : start + _KEYS]
+            asked = ", ".join(f"({_BY_KEY.format(place)})" for place in range(len(some)))
+            bound = {f"m{place}": model_id for place, (model_id, _) in enumerate(some)}
+            bound |= {f"k{place}": key for place, (_, key) in enumerate(some)}
+            answer = self._connection.first(f"RETURN [{asked}]", **bound)
+            found.update({pair: rows[0] for pair, rows in zip(some, answer, strict=True) if rows})
         return found
 
     def window(
@@ -202,7 +207,8 @@ class PredictionRepository:
 
     def find_key(self, model_id: str, key: str) -> Prediction | None:
         """The prediction of a model that was logged under a key."""
-        row = self.by_key(check_id("model_id", model_id), check_id("key", key))
+        pair = check_id("model_id", model_id), check_id("key", key)
+        row = self.by_keys([pair]).get(pair)
         return None if row is None else _read_prediction(row)
 
     def delete(
@@ -325,6 +331,20 @@ def model_of(name: object) -> str:
     """The model of a prediction's id; raises InvalidInput("prediction_id")."""
     parts: Any = record_of(name).id
     return str(parts[0])
+
+
+def without_known(rows: Sequence[Row], taken: Container[tuple[str, str]]) -> list[Row]:
+    """Of rows with one key the first, and none whose key is taken."""
+    seen: set[tuple[str, str]] = set()
+    fresh = []
+    for row in rows:
+        pair = _pair(row)
+        if pair is None:
+            fresh.append(row)
+        elif pair not in taken and pair not in seen:
+            fresh.append(row)
+            seen.add(pair)
+    return fresh
 
 
 def _pair(row: Row) -> tuple[str, str] | None:

@@ -24,6 +24,10 @@ from astermind_lab.persistence.values import check_object, from_database, record
 __all__ = ["SpooledWrites"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FORGET = """{
+    UPDATE $spools SET gone = true, touched = time::now() RETURN NONE;
+    DELETE _spools WHERE gone = true AND touched < time::now() - 1d RETURN NONE;
+}"""
 _PREDICTION, _FEEDBACK = b"P", b"F"
 
 
@@ -61,10 +65,11 @@ class SpooledWrites:
             self._feedback.take_in(rows, items, advance)
         except Moved:
             found = self.position(spool)
-            if found != end:
+            if found < end:
                 raise StoreError(
                     f"the spool {spool} was read up to {found} by another program, not {start}"
                 ) from None
+            self._feedback.settle(rows, items)
 
     def position(self, spool: str) -> int:
         """Up to where a spool has been stored; 0 for one of which nothing has."""
@@ -74,10 +79,15 @@ class SpooledWrites:
         return int(found or 0)
 
     def forget(self, spools: Sequence[str]) -> None:
-        """Spools whose files are gone need no place any more."""
-        self._connection.write(
-            "DELETE $spools RETURN NONE", spools=[_record(spool) for spool in spools]
-        )
+        """Spools whose files are gone need no place any more.
+
+        It is kept for a day all the same: what a program sent before it was killed may still come.
+        """
+        self._connection.write(_FORGET, spools=[_record(spool) for spool in spools])
+
+    def catch_up(self) -> None:
+        """Apply feedback that somebody was killed before he could apply."""
+        self._feedback.sweep()
 
 
 def _record(spool: str) -> RecordID:

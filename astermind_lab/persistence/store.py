@@ -23,6 +23,7 @@ from astermind_lab.persistence.feedback import FeedbackRepository
 from astermind_lab.persistence.hints import Hints, hints_for
 from astermind_lab.persistence.migrate import migrate
 from astermind_lab.persistence.models import ModelRepository
+from astermind_lab.persistence.monitors import AlertRepository, MonitorRepository
 from astermind_lab.persistence.owner import forget_owner, record_owner
 from astermind_lab.persistence.predictions import PredictionRepository
 from astermind_lab.persistence.retention import RetentionRepository
@@ -49,7 +50,8 @@ class Store:
 
     models, datasets, embeddings, predictions, feedback : the repositories
     tallies : windows over the log     spooled : the log's way from disk
-    retention : what is removed in time     feed : live updates
+    retention : what is removed in time     monitors, alerts : what is looked after, and found
+    feed : live updates
     """
 
     models: ModelRepository
@@ -60,6 +62,8 @@ class Store:
     tallies: TallyRepository
     spooled: SpooledWrites
     retention: RetentionRepository
+    monitors: MonitorRepository
+    alerts: AlertRepository
     feed: Feed
 
     def __init__(self, connection: Connection, clock: Clock) -> None:
@@ -73,6 +77,8 @@ class Store:
         self.feedback = FeedbackRepository(connection, self.predictions, clock)
         self.tallies = TallyRepository(connection)
         self.retention = RetentionRepository(connection, self.predictions)
+        self.monitors = MonitorRepository(connection)
+        self.alerts = AlertRepository(connection)
         self.spooled = SpooledWrites(connection, self.predictions, self.feedback)
         self.feed = Feed(connection)
 

@@ -19,7 +19,7 @@ from astermind_lab.persistence.connection import Connection
 from astermind_lab.persistence.predictions import check_window, keys, observation
 from astermind_lab.persistence.slices import slices
 from astermind_lab.persistence.tally_rows import LENGTHS, MINUTE, Piece, cover, read_tally
-from astermind_lab.persistence.values import check_id
+from astermind_lab.persistence.values import check_id, plain_moment
 
 __all__ = ["TallyRepository", "Totals"]
 
@@ -105,6 +105,19 @@ class TallyRepository:
             if versions is None or row.get("version") in versions:
                 found.setdefault(row["id"].id[2], Tally()).add(read_tally(row))
         return [(moment(at), tally) for at, tally in sorted(found.items()) if tally]
+
+    def overview(self, models: Sequence[str]) -> list[tuple[str, int, int, datetime | None]]:
+        """Of each model its predictions, those with a truth, and the last day that has any."""
+        found = []
+        for model_id in models:
+            everything = Piece("d", -(2**62), 2**62).records(model_id)
+            rows = self._connection.first(
+                "SELECT start, n, known FROM $range WHERE n > 0", range=everything
+            )
+            last = max((plain_moment(row["start"]) for row in rows), default=None)
+            n, known = (sum(row[name] for row in rows) for name in ("n", "known"))
+            found.append((model_id, n, known, last))
+        return found
 
     def _widened(self, low: int, high: int) -> tuple[int, int]:
         """The window to whole hours where the rows are gone."""

@@ -6,6 +6,17 @@ plain data with ``to_dict()`` under the keys that every face documents.
 
 from __future__ import annotations
 
+from astermind_lab.results.alerts import (
+    AlertItem,
+    AlertList,
+    DeletedMonitor,
+    MonitoredModel,
+    MonitoredModels,
+    MonitorEvaluation,
+    MonitorItem,
+    MonitorList,
+    RetentionReport,
+)
 from astermind_lab.results.base import Result
 from astermind_lab.results.data import (
     Collection,
@@ -70,6 +81,8 @@ from astermind_lab.results.versions import (
 )
 
 __all__ = [
+    "AlertItem",
+    "AlertList",
     "AliasChange",
     "Aliases",
     "Averages",
@@ -82,6 +95,7 @@ __all__ = [
     "DatasetList",
     "DeletedDataset",
     "DeletedModel",
+    "DeletedMonitor",
     "DeletedPredictions",
     "DetectorFinding",
     "DriftAnalysis",
@@ -102,11 +116,17 @@ __all__ = [
     "ModelList",
     "ModelMetrics",
     "ModelVersions",
+    "MonitorEvaluation",
+    "MonitorItem",
+    "MonitorList",
+    "MonitoredModel",
+    "MonitoredModels",
     "Prediction",
     "Predictions",
     "Quantiles",
     "Receipt",
     "Result",
+    "RetentionReport",
     "SavedModel",
     "SimilarItem",
     "SimilarItems",

@@ -111,6 +111,14 @@ def _folders(value: object) -> tuple[Path, ...]:
     return tuple(_folder(item) for item in value)
 
 
+def _words(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = value.split(",")
+    if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+        raise ValueError("should be names, separated by commas")
+    return tuple(item.strip() for item in value if item.strip())
+
+
 def _default_data_dir() -> Path:
     return platformdirs.user_data_path("astermind-lab", appauthor=False)
 
@@ -131,6 +139,7 @@ _Keep = Annotated[timedelta | None, BeforeValidator(_keep)]
 _Count = Annotated[int, Field(ge=1)]
 _KeepCount = Annotated[_Count | None, BeforeValidator(_keep_count)]
 _Folder = Annotated[Path, BeforeValidator(_folder)]
+_Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 _Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_folders)]
 
 
@@ -167,6 +176,7 @@ class Monitoring(_Section):
     fsync : when a logged prediction is safe from a power cut: always, before the call returns;
         interval, within a second; os, when the system pleases. A killed process loses none.
     spool_limit : of disk, while the database is away
+    webhook_hosts : the only hosts that alerts may be sent to, with or without a port
     """
 
     enabled: bool = True
@@ -175,6 +185,7 @@ class Monitoring(_Section):
     store_inputs: Literal["full", "hash", "none"] = "full"
     fsync: Literal["always", "interval", "os"] = "interval"
     spool_limit: _Size = 1_000_000_000
+    webhook_hosts: _Words = ()
     metrics_window: _Duration = timedelta(hours=1)
     drift_threshold: Annotated[float, Field(gt=0, le=_LARGEST_DIVERGENCE)] = 0.1
 

@@ -7,11 +7,13 @@ an input is from its mean. When labels move by a Jensen-Shannon divergence of 0.
 about 0.1 (0.06 to 0.2 on public data sets).
 
 Without drift the squared distance is a sum of independent χ²(1), weighted by the eigenvalues of the
-covariance. Its p-value comes from the first three cumulants of that sum less the trace it
-is measured by, whose own uncertainty so counts too.
+covariance. Its p-value comes from the first three cumulants of that sum, less the mean it is
+measured by, whose own uncertainty so counts too. The mean is taken from each window by itself, and
+the variance from the product of the covariances of both: neither is misled by heavy tails, where
+one odd input stretches its window and its covariance alike.
 
-Source: Gretton et al. 2012 (MMD); Box 1954 (sums of χ²); Imhof 1961 (three cumulants); Himeno &
-Yamada 2014 (traces without bias).
+Source: Gretton et al. 2012 (MMD); Box 1954 (sums of χ²); Imhof 1961 (three cumulants); Chen & Qin
+2010 (traces from two windows); Srivastava 2005 (traces without bias).
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ from astermind_lab.monitoring.drift.moments import comparable
 from astermind_lab.monitoring.drift.windows import insufficient
 
 __all__ = ["compare", "p_value"]
+
+Floats = NDArray[np.float64]
 
 DETECTOR = "inputs"
 MEASURE = "distance of the mean features (MMD, linear kernel), in units of their spread"
@@ -50,13 +54,13 @@ def compare(baseline: Tally, current: Tally, *, threshold: float = 0.1) -> Findi
         return insufficient(DETECTOR, MEASURE, threshold, sizes, note)
     n = moments.n.sum(1)
     means = (moments.means * moments.n[..., None]).sum(1) / n[:, None]
-    between = moments.means - means[:, None]
-    scatter = moments.scatter + np.einsum("wf,wfi,wfj->ij", moments.n, between, between)
-    freedom = float(n.sum() - 2)
-    covariance = scatter / freedom
-    spread = float(np.trace(covariance))
-    noise = float((1 / n).sum())
-    squared = float(((means[1] - means[0]) ** 2).sum()) / spread
+    apart = moments.means - means[:, None]
+    scatter = moments.scatter + np.einsum("wf,wfi,wfj->wij", moments.n, apart, apart)
+    covariances = scatter / (n - 1)[:, None, None]
+    traces = np.trace(covariances, axis1=1, axis2=2)
+    spread = float((traces * (n - 1)).sum() / (n - 1).sum())
+    noise = float((traces / n).sum())
+    squared = float(((means[1] - means[0]) ** 2).sum())
     return Finding(
         detector=DETECTOR,
         measure=MEASURE,
@@ -64,31 +68,41 @@ def compare(baseline: Tally, current: Tally, *, threshold: float = 0.1) -> Findi
         baseline_n=sizes[0],
         current_n=sizes[1],
         threshold=threshold,
-        statistic=math.sqrt(max(squared - noise, 0.0)),
-        p_value=p_value(squared / noise, covariance, freedom),
+        statistic=math.sqrt(max(squared - noise, 0.0) / spread),
+        p_value=p_value(squared / noise, covariances, n),
         note=note,
     )
 
 
-def p_value(ratio: float, covariance: NDArray[np.float64], freedom: float) -> float:
+def p_value(ratio: float, covariances: Floats, n: Floats) -> float:
     """How often Σ λᵢ χ²(1) is more than ratio times its estimated mean, without drift.
 
-    ratio : squared distance by its mean     covariance : (d, d), estimated with so many degrees of
-    freedom, more than two     λ are the eigenvalues of the true covariance
+    ratio : squared distance by its estimated mean     covariances : (2, d, d), of the windows
+    n : (2,), inputs, more than three each     λ are the eigenvalues of the true covariance
     """
-    v = freedom
-    scaled = covariance / np.trace(covariance)
-    square = scaled @ scaled
-    second, third = float(np.trace(square)), float((square * scaled).sum())
-    # tr Σ² by (tr Σ)² and tr Σ³ by (tr Σ)³ of the true covariance
-    two = (v * second - 1) / (v + 1 - 2 * second)
-    three = third - 3 * second / v + 2 / v**2
-    three *= v**4 / ((v - 1) * (v - 2) * (v + 2) * (v + 4))
-    two = min(max(two, 1 / len(scaled)), 1.0)
-    three = min(max(three, two**2), two**1.5)
-    # variance and third cumulant of the sum less ratio times its estimated mean
-    variance = 2 * two * (1 + ratio**2 / v)
-    skew = 8 * three * max(1 - ratio**3 / v**2, 1e-6) / variance**1.5
-    degrees = 8 / skew**2
+    traces = np.trace(covariances, axis1=1, axis2=2)
+    width = covariances.shape[1]
+    # tr Σ² and tr Σ³, by the second and the third power of tr Σ
+    two = float((covariances[0] * covariances[1]).sum() / traces.prod())
+    two = min(max(two, 1 / width), 1.0)
+    three = min(max(_third(covariances, n, two), two**2), two**1.5)
+    freedom = float((1 / n).sum() ** 2 / (1 / (n**2 * (n - 1))).sum())
+    # variance and skewness of the sum less ratio times its estimated mean
+    variance = 2 * two * (1 + ratio**2 / freedom)
+    skewness = 8 * three * max(1 - ratio**3 / freedom**2, 1e-6) / variance**1.5
+    degrees = 8 / skewness**2
     value = degrees + (ratio - 1) / math.sqrt(variance) * math.sqrt(2 * degrees)
     return min(max(float(chdtrc(degrees, max(value, 0.0))), 1e-300), 1.0)
+
+
+def _third(covariances: Floats, n: Floats, two: float) -> float:
+    """tr Σ³ by (tr Σ)³, of the pooled covariance, if tr Σ² is what two says it is."""
+    v = float(n.sum() - 2)
+    pooled = (covariances * (n - 1)[:, None, None]).sum(0)
+    pooled = pooled / np.trace(pooled)
+    square = pooled @ pooled
+    second, third = float(np.trace(square)), float((square * pooled).sum())
+    three = third - 3 * second / v + 2 / v**2
+    three *= v**4 / ((v - 1) * (v - 2) * (v + 2) * (v + 4))
+    naive = max((v * second - 1) / (v + 1 - 2 * second), 1e-9)
+    return three * float((two / naive) ** 1.5)

@@ -20,7 +20,7 @@ class Moments:
     """What two windows of features come to.
 
     n : (2, 2) inputs by window (baseline first) and fold     means : (2, 2, d) likewise
-    scatter : (d, d), products of the deviations from the means of window and fold, added up
+    scatter : (2, d, d), by window: products of the deviations from the means of the folds, added up
     """
 
     n: Floats
@@ -32,8 +32,8 @@ class Moments:
         n = np.array([baseline.n, current.n], np.float64)
         sums = np.array([baseline.sums, current.sums], np.float64)
         means = sums / np.maximum(n, 1)[..., None]
-        scatter = (baseline.products + current.products).astype(np.float64)
-        return cls(n, means, scatter - np.einsum("wfi,wfj->ij", sums, means))
+        products = np.array([baseline.products, current.products], np.float64)
+        return cls(n, means, products - np.einsum("wfi,wfj->wij", sums, means))
 
 
 def comparable(baseline: Tally, current: Tally) -> tuple[Moments | None, tuple[int, int], str]:
@@ -56,7 +56,8 @@ def comparable(baseline: Tally, current: Tally) -> tuple[Moments | None, tuple[i
     if note := too_little(sizes, "inputs with the same features"):
         return None, sizes, note
     moments = Moments.of(baseline.features[made_by], current.features[made_by])
-    if not (np.diagonal(moments.scatter) >= 0).all() or not np.trace(moments.scatter) > 0:
+    variances = np.diagonal(moments.scatter, axis1=1, axis2=2)
+    if (variances < 0).any() or not variances.any(1).all():
         return None, sizes, "the features of the inputs do not vary"
     return moments, sizes, _left_out(sizes, (_all(baseline), _all(current)))
 

@@ -79,7 +79,7 @@ def _cross_fit(moments: Moments) -> tuple[Floats, float]:
     discriminant of the other half; and the degrees of freedom of the latter.
     """
     freedom = float(moments.n.sum() - 4)
-    variances, axes = np.linalg.eigh(moments.scatter / freedom)
+    variances, axes = np.linalg.eigh(moments.scatter.sum(0) / freedom)
     variances = np.maximum(variances, 0.0)
     differences = (moments.means[1] - moments.means[0]) @ axes
     ridge = _ridge(variances, _SHARE * freedom)
