@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from astermind_lab.errors import InvalidInput
 from astermind_lab.lab import arguments as check
+from astermind_lab.lab.arguments import Moment
 from astermind_lab.lab.live import LiveModel
 from astermind_lab.monitoring.spool import SpoolFull
 from astermind_lab.results import CategoryScore, Embedding, Prediction, Predictions
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from astermind_lab.persistence import Prediction as Row
 
 __all__ = ["generate_embedding", "predict", "predict_many"]
+
+T = TypeVar("T")
 
 _CHUNK = 16_384
 _NOT_KEPT = "ground_truth was not kept, because the prediction was not logged"
@@ -100,6 +103,8 @@ def predict_many(
     version: str | None = None,
     log_prediction: bool | None = None,
     ground_truth: Iterable[str] | None = None,
+    timestamps: Iterable[Moment] | None = None,
+    keys: Iterable[str] | None = None,
 ) -> Predictions:
     """The most probable label of each of many texts, in their order.
 
@@ -110,11 +115,15 @@ def predict_many(
     version : a stored version or an alias; without one the model in memory, else the latest version
     log_prediction : write every prediction to the log; without it as for predict
     ground_truth : the right label of every text, in the same order
+    timestamps : when each was asked, in ISO 8601 with a zone; without it now
+    keys : a name of your own for each logged prediction, to give feedback on it later
     Raises InvalidInput, NotFound.
     """
     model_id = check.identifier(model_id, "model_id")
     given = check.texts(texts, "texts")
-    truths = _truths(ground_truth, len(given))
+    truths = _each(ground_truth, "ground_truth", check.label, len(given))
+    moments = _each(timestamps, "timestamps", check.moment, len(given))
+    names = _each(keys, "keys", check.identifier, len(given))
     log = _logs(lab, log_prediction, ground_truth is not None)
     model = lab.find(model_id, check.optional(check.identifier, version, "version"))
     start = lab.clock.monotonic()
@@ -127,8 +136,13 @@ def predict_many(
     logged = 0
     if log:
         rows = (
-            replace(_row(model, answering, text, score, truth, None, now), features=drift)
-            for text, score, truth, drift in zip(given, scores, truths, features, strict=True)
+            replace(
+                _row(model, answering, text, score, truth, None, moment or now, name),
+                features=drift,
+            )
+            for text, score, truth, drift, moment, name in zip(
+                given, scores, truths, features, moments, names, strict=True
+            )
         )
         try:
             for some in _batched(rows, _CHUNK):
@@ -163,13 +177,16 @@ def _logs(lab: Session, asked: object, has_truth: bool) -> bool:
     return has_truth or lab.chance.random() < monitoring.sample_rate
 
 
-def _truths(value: object, n: int) -> Sequence[str | None]:
+def _each(
+    value: object, argument: str, read: Callable[[object, str], T], n: int
+) -> Sequence[T | None]:
+    """One value for each text, or None for each."""
     if value is None:
         return [None] * n
-    truths = check.texts(value, "ground_truth")
-    if len(truths) != n:
-        raise InvalidInput("ground_truth", f"has {len(truths):,} labels for {n:,} texts")
-    return truths
+    given = check.sequence(value, argument, "values")
+    if len(given) != n:
+        raise InvalidInput(argument, f"has {len(given):,} values for {n:,} texts")
+    return [read(item, f"{argument}: item {place}") for place, item in enumerate(given)]
 
 
 def _answers(

@@ -38,7 +38,7 @@ _INSTRUCTIONS = (
     "AsterMind Lab trains text classifiers in about a second, says how accurate they are, keeps "
     "them as versions, and logs and measures predictions. Usual order: train_classifier (persist: "
     "true keeps the model), predict, log_prediction or predict with log_prediction: true, "
-    "record_feedback, get_model_metrics, detect_drift; create_monitor goes on looking for drift and "
+    "record_feedback, get_model_metrics, detect_drift; create_monitor looks on for drift and "
     "raises alerts. Every accuracy comes with a 95 % interval, the number of cases and how it "
     "was obtained. A model that is stored can be used at once; it need not be loaded first."
 )

@@ -35,7 +35,7 @@ from astermind_lab.persistence.values import check_id, check_moment, check_text,
 
 __all__ = ["Feedback", "FeedbackRepository"]
 
-_PATIENCE = timedelta(days=7)  # so long feedback waits for its prediction
+_PATIENCE = timedelta(days=7)  # so long feedback waits for its prediction, once it has come
 _SWEPT = 500
 _SWEEP_SECONDS = 3600.0
 
@@ -160,9 +160,7 @@ class FeedbackRepository:
             waiting = {_feedback(row).target: row for row in rows}
             found = self._find(map(_feedback, rows))
             old = self._clock.now() - _PATIENCE
-            given_up = [
-                t for t, row in waiting.items() if row["timestamp"] < old and t not in found
-            ]
+            given_up = [t for t, row in waiting.items() if row["since"] < old and t not in found]
             change = self._change({t: _feedback(waiting[t]) for t in found}, found, {})
             ends = [waiting[target] for target in (*found, *given_up)]
             if not ends:
@@ -204,7 +202,8 @@ class FeedbackRepository:
             row = found.get(target)
             record = own.get(target) if row is None else row["id"]
             if record is None:
-                more.append({"id": _waiting(target), **_fields(one)})
+                since = self._clock.now()
+                more.append({"id": _waiting(target), "since": since, **_fields(one)})
                 continue
             settled.append(_waiting(target))  # the later word counts
             before = None if row is None else row.get("ground_truth")

@@ -120,7 +120,7 @@ def test_many_texts_are_logged_with_their_truths(trained: Lab) -> None:
     assert sorted((r.input, r.ground_truth) for r in rows) == sorted(
         zip(texts, truths, strict=True)
     )
-    with pytest.raises(InvalidInput, match=r"^ground_truth: has 1 labels for 2 texts"):
+    with pytest.raises(InvalidInput, match=r"^ground_truth: has 1 values for 2 texts"):
         trained.predict_many("topics", ["a", "b"], ground_truth=["x"])
     with pytest.raises(InvalidInput, match=r"^texts: item 1: is blank"):
         trained.predict_many("topics", ["a", " "])
