@@ -39,9 +39,7 @@ class Stream:
     def part(self, low: float, high: float) -> Stream:
         """From one share of its length to another: ``part(0, 0.2)`` is the first fifth."""
         rows = slice(round(low * len(self)), round(high * len(self)))
-        return Stream(
-            self.name, self.source, self.times[rows], self.texts[rows], self.labels[rows]
-        )
+        return Stream(self.name, self.source, self.times[rows], self.texts[rows], self.labels[rows])
 
     @property
     def examples(self) -> Examples:

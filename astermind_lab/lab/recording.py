@@ -97,7 +97,7 @@ def record_feedback(
     Raises InvalidInput, StoreError.
     """
     from astermind_lab.persistence import Feedback
-    from astermind_lab.persistence.predictions import model_of
+    from astermind_lab.persistence.prediction_rows import model_of
 
     if (prediction_id is None) == (key is None):
         raise InvalidInput("prediction_id", "give either prediction_id, or model_id and key")

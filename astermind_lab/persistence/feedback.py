@@ -20,17 +20,14 @@ from typing import Any
 from surrealdb import BoundExcluded, BoundIncluded, Range, RecordID
 
 from astermind_lab.clock import Clock
-from astermind_lab.core.tally import Tally
 from astermind_lab.persistence.connection import Connection
 from astermind_lab.persistence.counted import Advance, Change, KeyTaken, Moved
+from astermind_lab.persistence.prediction_rows import record_of, ticks
 from astermind_lab.persistence.predictions import (
     PredictionRepository,
     added,
-    record_of,
-    ticks,
     without_known,
 )
-from astermind_lab.persistence.tally_rows import Bucket
 from astermind_lab.persistence.values import check_id, check_moment, check_text, record_name
 
 __all__ = ["Feedback", "FeedbackRepository"]
@@ -107,7 +104,7 @@ class FeedbackRepository:
 
         advance : the spool from which they come. Raises Moved("spool"), StoreError.
         """
-        latest = {one.target: one for one in items}
+        latest = _latest(items)
         taken: dict[tuple[str, str], str] = {}
         while True:
             fresh = without_known(rows, taken)
@@ -157,14 +154,17 @@ class FeedbackRepository:
             rows = self._connection.first(
                 "SELECT * FROM $records WHERE id != NONE", records=list(records)
             )
+            rows.sort(key=lambda row: (row["since"], row["timestamp"]))
             waiting = {_feedback(row).target: row for row in rows}
             found = self._find(map(_feedback, rows))
             old = self._clock.now() - _PATIENCE
             given_up = [t for t, row in waiting.items() if row["since"] < old and t not in found]
-            change = self._change({t: _feedback(waiting[t]) for t in found}, found, {})
+            words = {t: _feedback(row) for t, row in waiting.items() if t in found}
+            change = self._change(words, found, {})
             ends = [waiting[target] for target in (*found, *given_up)]
             if not ends:
                 return 0
+            change.settled = []
             change.gone = [(row["id"], row["ground_truth"]) for row in ends]
             try:
                 self._predictions.counted.commit(change)
@@ -194,25 +194,33 @@ class FeedbackRepository:
         self,
         items: Mapping[tuple[str, str, str], Feedback],
         found: Mapping[tuple[str, str, str], Row],
-        own: Mapping[tuple[str, str, str], RecordID],
+        own: Mapping[tuple[str, str, str], Row],
     ) -> Change:
-        truths, more, settled = [], [], []
-        tallies: dict[Bucket, Tally] = {}
+        more: list[Row] = []
+        settled: list[RecordID] = []
+        words: dict[tuple[Any, ...], str] = {}  # of each prediction, the last so far
+        rows: dict[tuple[Any, ...], Row] = {}
+        since = self._clock.now()
         for target, one in items.items():
-            row = found.get(target)
-            record = own.get(target) if row is None else row["id"]
-            if record is None:
-                since = self._clock.now()
+            row = found.get(target) or own.get(target)
+            if row is None:
                 more.append({"id": _waiting(target), "since": since, **_fields(one)})
                 continue
-            settled.append(_waiting(target))  # the later word counts
-            before = None if row is None else row.get("ground_truth")
-            more.append(self._line(one, record, before))
-            if row is not None and before != one.ground_truth:
-                truths.append((record, before, one.ground_truth))
-                tallies = added(tallies, [row], -1)
-                tallies = added(tallies, [{**row, "ground_truth": one.ground_truth}])
-        return Change(truths=truths, tallies=tallies, more=more, settled=settled)
+            settled += _awaited_by([row])  # an earlier word, which counts no more
+            place = _parts(row["id"])
+            before = None if target in own else words.get(place, row.get("ground_truth"))
+            more.append(self._line(one, row["id"], before))
+            if target not in own:
+                rows[place], words[place] = row, one.ground_truth
+        changed = [
+            (row, words[place])
+            for place, row in rows.items()
+            if row.get("ground_truth") != words[place]
+        ]
+        truths = [(row["id"], row.get("ground_truth"), truth) for row, truth in changed]
+        counted = added((), (row for row, _ in changed), -1)
+        counted = added(counted, ({**row, "ground_truth": truth} for row, truth in changed))
+        return Change(truths=truths, counted=counted, more=more, settled=settled)
 
     def _line(self, one: Feedback, record: RecordID, before: str | None) -> Row:
         key = [ticks(one.timestamp), next(self._numbers), self._writer]
@@ -226,10 +234,17 @@ class FeedbackRepository:
         }
 
 
-def _apply_to(
-    rows: Sequence[Row], items: Iterable[Feedback]
-) -> dict[tuple[str, str, str], RecordID]:
-    """Put truths into rows that are about to be written; which feedback that was."""
+def _latest(items: Iterable[Feedback]) -> dict[tuple[str, str, str], Feedback]:
+    """The last word on each prediction, in the order in which they were said."""
+    latest: dict[tuple[str, str, str], Feedback] = {}
+    for one in items:
+        latest.pop(one.target, None)
+        latest[one.target] = one
+    return latest
+
+
+def _apply_to(rows: Sequence[Row], items: Iterable[Feedback]) -> dict[tuple[str, str, str], Row]:
+    """Put truths into rows that are about to be written; which feedback that was on which."""
     by_id = {record_name(row["id"]): row for row in rows}
     by_key = {(row["model_id"], row["key"]): row for row in rows if row.get("key") is not None}
     own = {}
@@ -237,7 +252,7 @@ def _apply_to(
         row = by_id.get(one.prediction_id or "") or by_key.get((one.model_id, one.key))
         if row is not None:
             row["ground_truth"] = one.ground_truth
-            own[one.target] = row["id"]
+            own[one.target] = row
     return own
 
 

@@ -17,7 +17,7 @@ from surrealdb import RecordID
 from astermind_lab.errors import AlreadyExists, InvalidInput, NotFound, shown
 from astermind_lab.persistence.connection import Connection
 from astermind_lab.persistence.faults import RecordTaken
-from astermind_lab.persistence.predictions import ticks
+from astermind_lab.persistence.prediction_rows import ticks
 from astermind_lab.persistence.values import check_id, check_object, from_database, plain_moment
 
 __all__ = ["STATUSES", "Alert", "AlertRepository", "Monitor", "MonitorRepository"]

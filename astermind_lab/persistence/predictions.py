@@ -13,25 +13,30 @@ Whatever comes, changes or goes is counted in the tallies by the same transactio
 from __future__ import annotations
 
 import itertools
-import json
 import math
 import uuid
-import zlib
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-from surrealdb import BoundIncluded, Range, RecordID
+from surrealdb import RecordID
 
 from astermind_lab.clock import Clock
-from astermind_lab.core.tally import Features, Observation, Tally
+from astermind_lab.core.tally import Features
 from astermind_lab.errors import InvalidInput, StoreError, shown
 from astermind_lab.persistence.connection import Connection
 from astermind_lab.persistence.counted import Change, CountedWrites, KeyTaken, Moved
+from astermind_lab.persistence.prediction_rows import (
+    check_window,
+    keys,
+    observation,
+    record_of,
+    ticks,
+)
 from astermind_lab.persistence.slices import slices
-from astermind_lab.persistence.tally_rows import Bucket, tallies_of
+from astermind_lab.persistence.tally_rows import Counted
 from astermind_lab.persistence.values import (
     check_id,
     check_moment,
@@ -46,23 +51,13 @@ __all__ = [
     "Prediction",
     "PredictionRepository",
     "added",
-    "check_window",
-    "keys",
-    "model_of",
-    "observation",
-    "record_of",
-    "ticks",
     "without_known",
 ]
 
 _CHUNK_ROWS = 1_500
 _PAGE_ROWS = 2_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TICK = timedelta(microseconds=1)
-_A_DAY = timedelta(days=1) // _TICK
-_FIRST = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _TICK
-_LONG_AGO = (datetime(2000, 1, 1, tzinfo=UTC) - _EPOCH) // _TICK
-_LAST = (datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC) - _EPOCH) // _TICK
+_A_DAY = 86_400_000_000  # microseconds
+_LONG_AGO = ticks(datetime(2000, 1, 1, tzinfo=UTC))
 _NUMBERS = 2**62
 _LONGEST_MS = 1e12
 
@@ -152,8 +147,8 @@ class PredictionRepository:
         """
         models = {row["model_id"] for row in rows} - self._noted
         more = [*also.more, *map(_note, models)]
-        tallies = added(also.tallies, rows)
-        self.counted.commit(replace(also, rows=rows, tallies=tallies, more=more))
+        counted = added(also.counted, rows)
+        self.counted.commit(replace(also, rows=rows, counted=counted, more=more))
         self._noted |= models
 
     def taken(self, rows: Sequence[Row]) -> dict[tuple[str, str], str]:
@@ -223,7 +218,7 @@ class PredictionRepository:
                 rows = self._connection.first("SELECT * FROM $range", range=keys(low, high))
                 gone = [(row["id"], row.get("ground_truth")) for row in rows]
                 with suppress(Moved):  # somebody changed one of them: look again
-                    self.counted.commit(Change(gone=gone, tallies=added({}, rows, -1)))
+                    self.counted.commit(Change(gone=gone, counted=added((), rows, -1)))
                     break
             deleted += len(rows)
         return deleted
@@ -287,50 +282,10 @@ class PredictionRepository:
         return {"id": RecordID("predictions", key), **fields}
 
 
-def added(
-    tallies: Mapping[Bucket, Tally], rows: Iterable[Row], sign: int = 1
-) -> dict[Bucket, Tally]:
-    """The tallies with those of more rows, or with sign -1 less of them."""
-    total = dict(tallies)
-    found = tallies_of((row["model_id"], row.get("version"), observation(row)) for row in rows)
-    for bucket, tally in found.items():
-        mine = total[bucket].copy() if bucket in total else Tally()
-        mine.add(tally, sign)
-        total[bucket] = mine
-    return total
-
-
-def observation(row: Mapping[str, Any]) -> Observation:
-    """A row as the tallies count it."""
-    _, moment, n, writer = row["id"].id
-    values = row.get("features")
-    return Observation(
-        truth=row.get("ground_truth"),
-        predicted=row["prediction"],
-        confidence=row["confidence"],
-        latency_ms=row.get("latency_ms"),
-        at=moment,
-        features=None if values is None else Features(row["made_by"], bytes(values)),
-        fold=zlib.crc32(f"{n} {writer}".encode()) & 1,
-    )
-
-
-def record_of(name: object) -> RecordID:
-    """The record of an id that ``add_many`` gave; raises InvalidInput("prediction_id")."""
-    if isinstance(name, str) and name.startswith("predictions:["):
-        with suppress(ValueError):
-            parts = json.loads(name.removeprefix("predictions:"))
-            if [type(part) for part in parts] == [str, int, int, str]:
-                return RecordID("predictions", parts)
-    raise InvalidInput(
-        "prediction_id", f"{shown(name)} is no id that log_prediction or predict gave"
-    )
-
-
-def model_of(name: object) -> str:
-    """The model of a prediction's id; raises InvalidInput("prediction_id")."""
-    parts: Any = record_of(name).id
-    return str(parts[0])
+def added(counted: Iterable[Counted], rows: Iterable[Row], sign: int = 1) -> list[Counted]:
+    """Predictions that come into the tallies or go, and more of them: these come, or go (-1)."""
+    more = [Counted(row["model_id"], row.get("version"), observation(row), sign) for row in rows]
+    return [*counted, *more]
 
 
 def without_known(rows: Sequence[Row], taken: Container[tuple[str, str]]) -> list[Row]:
@@ -391,24 +346,6 @@ def _check_number(argument: str, value: float, most: float) -> float:
         upto = f"between 0 and {most:g}" if math.isfinite(most) else "from 0 on"
         raise InvalidInput(argument, f"a number {upto} is needed, got {shown(value)}")
     return number
-
-
-def check_window(start: datetime | None, end: datetime | None) -> tuple[int, int]:
-    since = _FIRST if start is None else ticks(check_moment("start", start))
-    until = _LAST if end is None else ticks(check_moment("end", end))
-    if since > until:
-        raise InvalidInput("start", f"{start} is after the end of the window, {end}")
-    return since, until
-
-
-def keys(low: list[Any], high: list[Any]) -> RecordID:
-    """The records from ``low`` to ``high``; an empty list in a key sorts after any other part."""
-    return RecordID("predictions", Range(BoundIncluded(low), BoundIncluded(high)))
-
-
-def ticks(moment: datetime) -> int:
-    """Microseconds since 1970."""
-    return (moment - _EPOCH) // _TICK
 
 
 def _read_prediction(row: dict[str, Any]) -> Prediction:

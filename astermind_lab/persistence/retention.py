@@ -13,7 +13,8 @@ from datetime import datetime
 from surrealdb import RecordID
 
 from astermind_lab.persistence.connection import Connection
-from astermind_lab.persistence.predictions import PredictionRepository, keys, ticks
+from astermind_lab.persistence.prediction_rows import keys, ticks
+from astermind_lab.persistence.predictions import PredictionRepository
 from astermind_lab.persistence.slices import slices
 from astermind_lab.persistence.tally_rows import LENGTHS, Piece
 from astermind_lab.persistence.values import check_moment
@@ -23,6 +24,7 @@ __all__ = ["RetentionRepository"]
 _HORIZON = RecordID("_counter", "predictions_before")
 _LONG_AGO = -(2**62)
 _CHUNK = 2_000
+_SHORT = [level for level, length in LENGTHS.items() if length < LENGTHS["h"]]
 
 
 class RetentionRepository:
@@ -64,7 +66,8 @@ class RetentionRepository:
                 )
                 removed[model_id] = removed.get(model_id, 0) + n
                 progress(sum(removed.values()))
-            self._remove_tallies(model_id, "m", edge)
+            for level in _SHORT:
+                self._remove_tallies(model_id, level, edge)
         return removed
 
     def count_tallies(self, before: datetime) -> int:
@@ -81,7 +84,7 @@ class RetentionRepository:
         return sum(
             self._remove_tallies(model_id, level, edge - LENGTHS[level])
             for model_id in self._predictions.models()
-            for level in ("m", "h", "d")
+            for level in LENGTHS
         )
 
     def _remove_tallies(self, model_id: str, level: str, edge: int) -> int:

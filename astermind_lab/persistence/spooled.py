@@ -18,7 +18,8 @@ from astermind_lab.errors import StoreError
 from astermind_lab.persistence.connection import Connection
 from astermind_lab.persistence.counted import Advance, Moved
 from astermind_lab.persistence.feedback import Feedback, FeedbackRepository
-from astermind_lab.persistence.predictions import Prediction, PredictionRepository, ticks
+from astermind_lab.persistence.prediction_rows import ticks
+from astermind_lab.persistence.predictions import Prediction, PredictionRepository
 from astermind_lab.persistence.values import check_object, from_database, record_name
 
 __all__ = ["SpooledWrites"]

@@ -1,33 +1,69 @@
 """Windows over the prediction log, put together from tallies.
 
 A window is covered by whole days, hours and minutes. At a ragged end the minute's tally will do if
-all its predictions lie inside the window; else the rows themselves are read. One transaction reads
-it all, so that what is written meanwhile is in the answer as a whole or not at all.
+all its predictions lie inside the window; else its parts are taken, if it is open, or the rows
+themselves, which are few then. First it is looked which, then one transaction reads it all, and
+looks again whether that is still the right way to put it together: so what is written meanwhile is
+in the answer as a whole or not at all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from surrealdb import RecordID
 
 from astermind_lab.core.tally import Tally
 from astermind_lab.persistence.connection import Connection
-from astermind_lab.persistence.predictions import check_window, keys, observation
+from astermind_lab.persistence.prediction_rows import check_window, keys, observation
 from astermind_lab.persistence.slices import slices
-from astermind_lab.persistence.tally_rows import LENGTHS, MINUTE, Piece, cover, read_tally
+from astermind_lab.persistence.tally_rows import (
+    FINER,
+    LENGTHS,
+    Piece,
+    cover,
+    cut,
+    read_tallies,
+)
 from astermind_lab.persistence.values import check_id, plain_moment
 
-__all__ = ["TallyRepository", "Totals"]
+__all__ = ["TallyRepository", "Totals", "moment"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HOUR = LENGTHS["h"]
-_MOST_ROWS = 20_000  # read at once; a busier minute is read in slices
+_MOST_ROWS = 20_000  # read at once
 _HORIZON = RecordID("_counter", "predictions_before")
-_BUSY = 20  # a reader gives up on one snapshot after so many attempts
+_ATTEMPTS = 20  # to read while others write, before a window is taken as it is
+
+Rows = Sequence[Mapping[str, Any]]
+Version = str | None
+_COUNTED = "id, version, data"
+_FIELDS = "id, version, ground_truth, prediction, confidence, latency_ms"
+
+
+class _Part(NamedTuple):
+    """What a window is made of: the tallies, or with level "" the rows, of a stretch.
+
+    versions : only of these; None is of all
+    """
+
+    piece: Piece
+    versions: frozenset[Version] | None = None
+
+
+class _Edge(NamedTuple):
+    """A ragged end: a stretch inside a bucket of a level, of some versions or of all (None)."""
+
+    piece: Piece
+    level: str
+    versions: frozenset[Version] | None
+
+
+# What becomes of each version's tally at an edge: in, out, fine (its parts are taken) or rows.
+_Ways = Mapping[Version, str]
 
 
 @dataclass(frozen=True)
@@ -78,7 +114,7 @@ class TallyRepository:
         for version, tally in self._read(model_id, cover(low, high), features):
             if versions is None or version in versions:
                 found.setdefault(version, Tally()).add(tally)
-        return Totals({v: t for v, t in found.items() if t}, low, high)
+        return Totals({version: tally for version, tally in found.items() if tally}, low, high)
 
     def series(
         self,
@@ -100,11 +136,12 @@ class TallyRepository:
         rows = self._connection.first(
             "SELECT id, version, data FROM $range", range=piece.records(model_id)
         )
-        found: dict[int, Tally] = {}
+        found: dict[int, list[Mapping[str, Any]]] = {}
         for row in rows:
             if versions is None or row.get("version") in versions:
-                found.setdefault(row["id"].id[2], Tally()).add(read_tally(row))
-        return [(moment(at), tally) for at, tally in sorted(found.items()) if tally]
+                found.setdefault(row["id"].id[2], []).append(row)
+        tallies = ((at, read_tallies(some)) for at, some in sorted(found.items()))
+        return [(moment(at), tally) for at, tally in tallies if tally]
 
     def overview(self, models: Sequence[str]) -> list[tuple[str, int, int, datetime | None]]:
         """Of each model its predictions, those with a truth, and the last day that has any."""
@@ -129,58 +166,84 @@ class TallyRepository:
 
     def _read(
         self, model_id: str, pieces: Sequence[Piece], features: bool
-    ) -> Iterator[tuple[str | None, Tally]]:
-        """What each piece adds up to, in parts."""
-        wholes = [piece for piece in pieces if piece.level]
-        ragged = [piece for piece in pieces if not piece.level]
-        by_rows: set[Piece] = set()
-        for attempt in range(_BUSY):
-            answer = self._ask(model_id, wholes, ragged, by_rows, features)
-            torn = {
-                piece
-                for piece, rows in zip(ragged, answer[len(wholes) :], strict=False)
-                if _is_torn(piece, rows)
-            }
-            if torn <= by_rows or attempt == _BUSY - 1:
+    ) -> Iterator[tuple[Version, Tally]]:
+        """What the pieces add up to, in parts."""
+        wholes = [_Part(piece) for piece in pieces if piece.level]
+        ends = [_Edge(piece, "m", None) for piece in pieces if not piece.level]
+        for attempt in range(_ATTEMPTS):
+            parts, seen = self._put_together(model_id, ends)
+            answer = self._ask(model_id, [*wholes, *parts], list(seen), features)
+            edges = zip(seen.items(), answer[len(wholes) + len(parts) :], strict=True)
+            if attempt == _ATTEMPTS - 1 or all(_ways(edge, rows) == w for (edge, w), rows in edges):
                 break
-            by_rows |= torn
-        for rows in answer[: len(wholes)]:
-            yield from _tallies(rows)
-        logged = iter(answer[len(wholes) + len(ragged) :])
-        for piece, rows in zip(ragged, answer[len(wholes) :], strict=False):
-            if piece in by_rows:
-                found = next(logged)
-                yield from self._rows(model_id, piece) if found is None else _observed(found)
+        by_version: dict[Version, list[Mapping[str, Any]]] = {}
+        for part, rows in zip([*wholes, *parts], answer, strict=False):
+            if part.piece.level:
+                for row in _of(rows, part.versions):
+                    by_version.setdefault(row.get("version"), []).append(row)
+            elif rows is None:
+                yield from self._busy(model_id, part)
             else:
-                yield from (part for part in _tallies(rows) if _is_inside(piece, part[1]))
+                yield from _observed(_of(rows, part.versions))
+        for version, some in by_version.items():
+            yield version, read_tallies(some)
+
+    def _put_together(
+        self, model_id: str, ends: Sequence[_Edge]
+    ) -> tuple[list[_Part], dict[_Edge, _Ways]]:
+        """The parts of ragged ends, and at each edge on the way what was found there."""
+        parts: list[_Part] = []
+        seen: dict[_Edge, _Ways] = {}
+        while ends:
+            answer = self._connection.first(
+                f"RETURN [{', '.join(_looks(ends))}]", **_bounds(model_id, ends)
+            )
+            following: list[_Edge] = []
+            for edge, rows in zip(ends, answer, strict=True):
+                ways = seen[edge] = _ways(edge, rows)
+                inside, fine, torn = (
+                    frozenset(v for v, way in ways.items() if way == wanted)
+                    for wanted in ("in", "fine", "rows")
+                )
+                if inside:
+                    parts.append(_Part(edge.piece.around(edge.level), inside))
+                if torn:
+                    parts.append(_Part(edge.piece, torn))
+                if fine:
+                    level = FINER[edge.level]
+                    for piece in cut(edge.piece.low, edge.piece.high, (level,)):
+                        if piece.level:
+                            parts.append(_Part(piece, fine))
+                        else:
+                            following.append(_Edge(piece, level, fine))
+            ends = following
+        return parts, seen
 
     def _ask(
-        self,
-        model_id: str,
-        wholes: Sequence[Piece],
-        ragged: Sequence[Piece],
-        by_rows: Collection[Piece],
-        features: bool,
+        self, model_id: str, parts: Sequence[_Part], edges: Sequence[_Edge], features: bool
     ) -> list[Any]:
-        """In one transaction: tallies of the wholes, of the ragged minutes, then rows."""
-        fields = "id, version, data, features" if features else "id, version, data"
-        ranges = [piece.records(model_id) for piece in wholes]
-        ranges += [_minute_of(piece).records(model_id) for piece in ragged]
-        parts = [f"(SELECT {fields} FROM $r{place})" for place in range(len(ranges))]
-        for piece in ragged:
-            if piece in by_rows:
-                place = len(ranges)
-                ranges.append(keys([model_id, piece.low], [model_id, piece.high - 1, []]))
-                parts.append(
-                    f"(IF (SELECT count() FROM $r{place} GROUP ALL)[0].count > {_MOST_ROWS} "
-                    f"THEN NONE ELSE (SELECT {_fields(features)} FROM $r{place}) END)"
-                )
-        bound = {f"r{place}": records for place, records in enumerate(ranges)}
-        answer: list[Any] = self._connection.first(f"RETURN [{', '.join(parts)}]", **bound)
+        """In one transaction: the rows of each part, then what is to be seen at each edge."""
+        bound: dict[str, Any] = {}
+        asked = []
+        for place, part in enumerate(parts):
+            name = f"p{place}"
+            if part.piece.level:
+                bound[name] = part.piece.records(model_id)
+                asked.append(f"(SELECT {_COUNTED}{', features' * features} FROM ${name})")
+                continue
+            bound[name] = keys([model_id, part.piece.low], [model_id, part.piece.high - 1, []])
+            fields = _FIELDS + ", made_by, features" * features
+            asked.append(
+                f"(IF (SELECT count() FROM ${name} GROUP ALL)[0].count > {_MOST_ROWS} "
+                f"THEN NONE ELSE (SELECT {fields} FROM ${name}) END)"
+            )
+        asked += _looks(edges)
+        bound |= _bounds(model_id, edges)
+        answer: list[Any] = self._connection.first(f"RETURN [{', '.join(asked)}]", **bound)
         return answer
 
-    def _rows(self, model_id: str, piece: Piece) -> Iterator[tuple[str | None, Tally]]:
-        """A busy minute's end, slice by slice."""
+    def _busy(self, model_id: str, part: _Part) -> Iterator[tuple[Version, Tally]]:
+        """Rows that are too many to be read at once, slice by slice."""
 
         def count(low: int, high: int) -> int:
             rows = self._connection.first(
@@ -189,12 +252,12 @@ class TallyRepository:
             )
             return int(rows[0]["count"]) if rows else 0
 
-        for low, high, _ in slices(count, piece.low, piece.high, _MOST_ROWS):
+        for low, high, _ in slices(count, part.piece.low, part.piece.high, _MOST_ROWS):
             rows = self._connection.first(
-                f"SELECT {_fields(True)} FROM $range",
+                f"SELECT {_FIELDS}, made_by, features FROM $range",
                 range=keys([model_id, low], [model_id, high - 1, []]),
             )
-            yield from _observed(rows)
+            yield from _observed(_of(rows, part.versions))
 
 
 def moment(at: int) -> datetime:
@@ -202,40 +265,47 @@ def moment(at: int) -> datetime:
     return _EPOCH + timedelta(microseconds=at)
 
 
-def _fields(features: bool) -> str:
-    some = "id, version, ground_truth, prediction, confidence, latency_ms"
-    return f"{some}, made_by, features" if features else some
+def _looks(edges: Sequence[_Edge]) -> list[str]:
+    return [f"(SELECT version, n, fine, first, last FROM $e{place})" for place in range(len(edges))]
 
 
-def _minute_of(piece: Piece) -> Piece:
-    start = piece.low // MINUTE * MINUTE
-    return Piece("m", start, start + MINUTE)
+def _bounds(model_id: str, edges: Sequence[_Edge]) -> dict[str, Any]:
+    return {
+        f"e{place}": edge.piece.around(edge.level).records(model_id)
+        for place, edge in enumerate(edges)
+    }
 
 
-def _tallies(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str | None, Tally]]:
-    for row in rows:
-        yield row.get("version"), read_tally(row)
+def _ways(edge: _Edge, rows: Rows) -> _Ways:
+    """What is to be done about each version at an edge, given the rows of its tallies there."""
+    bounds: dict[Version, tuple[int, int]] = {}
+    fine: dict[Version, bool] = {}
+    for row in _of(rows, edge.versions):
+        version = row.get("version")
+        low, high = bounds.get(version, (row["first"], row["last"]))
+        bounds[version] = min(low, row["first"]), max(high, row["last"])
+        fine[version] = row["fine"]  # the same for all shards
+    return {
+        version: "in"
+        if edge.piece.low <= first and last < edge.piece.high
+        else "out"
+        if last < edge.piece.low or edge.piece.high <= first
+        else "fine"
+        if fine[version]
+        else "rows"
+        for version, (first, last) in bounds.items()
+    }
 
 
-def _observed(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str | None, Tally]]:
-    by_version: dict[str | None, list[Mapping[str, Any]]] = {}
+def _of(rows: Rows, versions: frozenset[Version] | None) -> Iterable[Mapping[str, Any]]:
+    if versions is None:
+        return rows
+    return (row for row in rows if row.get("version") in versions)
+
+
+def _observed(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Version, Tally]]:
+    by_version: dict[Version, list[Mapping[str, Any]]] = {}
     for row in rows:
         by_version.setdefault(row.get("version"), []).append(row)
     for version, some in by_version.items():
         yield version, Tally.of(map(observation, some))
-
-
-def _is_torn(piece: Piece, rows: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether the minute of a ragged end may have predictions on both sides of its edge."""
-    return any(
-        tally and not _is_inside(piece, tally) and not _is_outside(piece, tally)
-        for _, tally in _tallies(rows)
-    )
-
-
-def _is_inside(piece: Piece, tally: Tally) -> bool:
-    return piece.low <= tally.first and tally.last < piece.high
-
-
-def _is_outside(piece: Piece, tally: Tally) -> bool:
-    return tally.last < piece.low or piece.high <= tally.first

@@ -1,44 +1,66 @@
 """Tallies as rows of the table ``metrics``: where they stand, and how they are written.
 
-Every prediction counts in one minute, one hour and one day of its model and version. A window is
-put together from as few of them as will do; see ``cover``.
+Every prediction counts in one minute, one hour and one day of its model and version. A minute that
+gets crowded is opened: its predictions then count in stretches of 6 s as well, and in crowded ones
+of these again in shorter ones. So a window, wherever it begins and ends, is put together from few
+tallies and few rows. A tally that is open says so in ``fine``; all that it holds is in its parts.
 """
 
 from __future__ import annotations
 
-import json
-import zlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-import numpy as np
 from surrealdb import BoundExcluded, BoundIncluded, Range, RecordID
 
-from astermind_lab.core.tally import FeatureSums, Observation, Tally
+from astermind_lab.core.tally import Observation, Tally
+from astermind_lab.core.tally_bytes import Packed, UnknownFormat, add_up, pack
 from astermind_lab.errors import StoreError, shown
 
 __all__ = [
+    "CROWDED",
+    "FINER",
     "LENGTHS",
     "MINUTE",
     "Bucket",
+    "Counted",
     "Piece",
     "cover",
+    "cut",
+    "read_tallies",
     "read_tally",
-    "tallies_of",
     "write_tally",
 ]
 
 MINUTE = 60_000_000
-LENGTHS: Mapping[str, int] = {"m": MINUTE, "h": 60 * MINUTE, "d": 24 * 60 * MINUTE}
-"""Microseconds of a minute, an hour and a day."""
+LENGTHS: Mapping[str, int] = {
+    "d": 1440 * MINUTE,
+    "h": 60 * MINUTE,
+    "m": MINUTE,
+    "6s": 6_000_000,
+    "600ms": 600_000,
+    "60ms": 60_000,
+}
+"""Level → microseconds."""
+FINER: Mapping[str, str] = {"m": "6s", "6s": "600ms", "600ms": "60ms"}
+CROWDED = 200
+"""Predictions from which on a tally is opened."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FORMAT = 1
+
+
+class Counted(NamedTuple):
+    """A prediction that comes (sign 1) or goes (-1)."""
+
+    model_id: str
+    version: str | None
+    seen: Observation
+    sign: int = 1
 
 
 class Bucket(NamedTuple):
-    """A minute, hour or day of one version. start : microseconds since 1970"""
+    """A stretch of time of one version. start : microseconds since 1970"""
 
     model_id: str
     level: str
@@ -49,6 +71,12 @@ class Bucket(NamedTuple):
         """The row that a writer adds to."""
         key = [self.model_id, self.level, self.start, self.version or "", shard]
         return RecordID("metrics", key)
+
+    def part(self, at: int) -> Bucket:
+        """The part of this bucket, one level finer, in which a moment lies."""
+        level = FINER[self.level]
+        length = LENGTHS[level]
+        return self._replace(level=level, start=at // length * length)
 
 
 class Piece(NamedTuple):
@@ -63,26 +91,10 @@ class Piece(NamedTuple):
         low, high = [model_id, self.level, self.low], [model_id, self.level, self.high]
         return RecordID("metrics", Range(BoundIncluded(low), BoundExcluded(high)))
 
-
-def tallies_of(
-    rows: Iterable[tuple[str, str | None, Observation]],
-) -> dict[Bucket, Tally]:
-    """What predictions, given with model and version, add to each minute, hour and day."""
-    minutes: dict[tuple[str, str | None, int], list[Observation]] = {}
-    for model_id, version, row in rows:
-        key = (model_id, version, row.at // MINUTE)
-        minutes.setdefault(key, []).append(row)
-    found: dict[Bucket, Tally] = {}
-    for (model_id, version, minute), observed in minutes.items():
-        tally = Tally.of(observed)
-        for level, length in LENGTHS.items():
-            start = minute * MINUTE // length * length
-            bucket = Bucket(model_id, level, start, version)
-            if level == "m":
-                found[bucket] = tally
-            else:
-                found.setdefault(bucket, Tally()).add(tally)
-    return found
+    def around(self, level: str) -> Piece:
+        """The bucket of a level in which this stretch lies."""
+        start = self.low // LENGTHS[level] * LENGTHS[level]
+        return Piece(level, start, start + LENGTHS[level])
 
 
 def cover(low: int, high: int) -> list[Piece]:
@@ -94,7 +106,12 @@ def cover(low: int, high: int) -> list[Piece]:
     >>> [piece.level for piece in cover(day - hour - 1, 3 * day + 2 * MINUTE)]
     ['', 'h', 'd', 'm']
     """
-    return [piece for piece in _cut(low, high, ("d", "h", "m")) if piece.low < piece.high]
+    return cut(low, high, ("d", "h", "m"))
+
+
+def cut(low: int, high: int, levels: tuple[str, ...]) -> list[Piece]:
+    """[low, high) as whole buckets of these levels, the longest first, and rows at its ends."""
+    return [piece for piece in _cut(low, high, levels) if piece.low < piece.high]
 
 
 def _cut(low: int, high: int, levels: tuple[str, ...]) -> list[Piece]:
@@ -108,8 +125,9 @@ def _cut(low: int, high: int, levels: tuple[str, ...]) -> list[Piece]:
     return [*_cut(low, first, levels[1:]), middle, *_cut(last, high, levels[1:])]
 
 
-def write_tally(bucket: Bucket, shard: int, rev: int, tally: Tally) -> dict[str, Any]:
+def write_tally(bucket: Bucket, shard: int, rev: int, tally: Tally, fine: bool) -> dict[str, Any]:
     """The row of a tally."""
+    data, features = pack(tally)
     return {
         "id": bucket.record(shard),
         "model_id": bucket.model_id,
@@ -117,80 +135,30 @@ def write_tally(bucket: Bucket, shard: int, rev: int, tally: Tally) -> dict[str,
         "level": bucket.level,
         "start": _EPOCH + timedelta(microseconds=bucket.start),
         "rev": rev,
+        "fine": fine,
         "n": tally.n,
         "known": tally.known,
         "correct": tally.correct,
-        "data": _pack(tally),
-        "features": _pack_features(tally),
-    }
-
-
-def _pack(tally: Tally) -> bytes:
-    labels: dict[str, int] = {}
-    cells: list[int] = []
-    for (truth, predicted, level), n in tally.cells.items():
-        known = -1 if truth is None else labels.setdefault(truth, len(labels))
-        cells += (known, labels.setdefault(predicted, len(labels)), level, n)
-    content = {
-        "format": _FORMAT,
-        "labels": list(labels),
-        "cells": cells,
-        "confidence": [x for place, n in tally.confidence.items() for x in (place, *n)],
-        "confidence_sum": tally.confidence_sum,
-        "latency": [x for pair in tally.latency.items() for x in pair],
-        "latencies": tally.latencies,
-        "latency_sum": tally.latency_sum,
         "first": tally.first,
         "last": tally.last,
-        "features": [(name, s.width, *s.n.tolist()) for name, s in tally.features.items()],
+        "data": data,
+        "features": features,
     }
-    return zlib.compress(json.dumps(content, separators=(",", ":")).encode(), 1)
 
 
-def _pack_features(tally: Tally) -> bytes | None:
-    """Of each map the sums of both folds and the lower triangle of the products."""
-    if not tally.features:
-        return None
-    parts = []
-    for sums in tally.features.values():
-        lower = np.tril_indices(sums.width)
-        parts.append(np.concatenate((sums.sums.ravel(), sums.products[lower])))
-    return zlib.compress(np.concatenate(parts).astype("<i8").tobytes(), 1)
+def read_tallies(rows: Iterable[Mapping[str, Any]]) -> Tally:
+    """The sum of the tallies of some rows. ``features`` may be left out where they do not matter.
+
+    Raises StoreError for tallies of a later version.
+    """
+    try:
+        return add_up(Packed(row["data"], row.get("features")) for row in rows)
+    except UnknownFormat as problem:
+        raise StoreError(f"the tallies were written by a newer version, {problem}") from None
 
 
 def read_tally(row: Mapping[str, Any]) -> Tally:
-    """The tally of a row. ``features`` may be left out where they are not needed."""
-    content = json.loads(zlib.decompress(row["data"]))
-    if content["format"] != _FORMAT:
-        raise StoreError(f"the tally {shown(row['id'])} was written by a newer version; upgrade")
-    labels = content["labels"]
-    tally = Tally(
-        confidence_sum=content["confidence_sum"],
-        latencies=content["latencies"],
-        latency_sum=content["latency_sum"],
-        first=content["first"],
-        last=content["last"],
-    )
-    numbers = iter(content["cells"])
-    for truth, predicted, level, n in zip(numbers, numbers, numbers, numbers, strict=True):
-        tally.cells[labels[truth] if truth >= 0 else None, labels[predicted], level] = n
-    numbers = iter(content["confidence"])
-    for place, n, known, correct in zip(numbers, numbers, numbers, numbers, strict=True):
-        tally.confidence[place] = [n, known, correct]
-    numbers = iter(content["latency"])
-    tally.latency = dict(zip(numbers, numbers, strict=True))
-    packed = row.get("features")
-    if packed is not None:
-        _read_features(tally, content["features"], packed)
-    return tally
-
-
-def _read_features(tally: Tally, shapes: list[list[Any]], packed: bytes) -> None:
-    numbers = np.frombuffer(zlib.decompress(packed), "<i8").astype(np.int64)
-    for name, width, *n in shapes:
-        lower = np.tril_indices(width)
-        sums, triangle, numbers = np.split(numbers, (2 * width, 2 * width + len(lower[0])))
-        products = np.zeros((width, width), np.int64)
-        products[lower] = triangle
-        products += np.tril(products, -1).T
-        tally.features[name] = FeatureSums(np.array(n, np.int64), sums.reshape(2, width), products)
+    """The tally of a row."""
+    if "data" not in row:
+        raise StoreError(f"a tally without data was read: {shown(row.get('id'))}")
+    return read_tallies([row])

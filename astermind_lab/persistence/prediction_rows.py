@@ -1,0 +1,74 @@
+"""The rows of the prediction log: their keys, their times, and how they count."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from surrealdb import BoundIncluded, Range, RecordID
+
+from astermind_lab.core.tally import Features, Observation
+from astermind_lab.errors import InvalidInput, shown
+from astermind_lab.persistence.values import check_moment
+
+__all__ = ["check_window", "keys", "model_of", "observation", "record_of", "ticks"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TICK = timedelta(microseconds=1)
+_FIRST = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _TICK
+_LAST = (datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC) - _EPOCH) // _TICK
+
+
+def observation(row: Mapping[str, Any]) -> Observation:
+    """A row as the tallies count it."""
+    _, moment, n, writer = row["id"].id
+    values = row.get("features")
+    return Observation(
+        truth=row.get("ground_truth"),
+        predicted=row["prediction"],
+        confidence=row["confidence"],
+        latency_ms=row.get("latency_ms"),
+        at=moment,
+        features=None if values is None else Features(row["made_by"], bytes(values)),
+        fold=zlib.crc32(f"{n} {writer}".encode()) & 1,
+    )
+
+
+def record_of(name: object) -> RecordID:
+    """The record of an id that ``add_many`` gave; raises InvalidInput("prediction_id")."""
+    if isinstance(name, str) and name.startswith("predictions:["):
+        with suppress(ValueError):
+            parts = json.loads(name.removeprefix("predictions:"))
+            if [type(part) for part in parts] == [str, int, int, str]:
+                return RecordID("predictions", parts)
+    raise InvalidInput(
+        "prediction_id", f"{shown(name)} is no id that log_prediction or predict gave"
+    )
+
+
+def model_of(name: object) -> str:
+    """The model of a prediction's id; raises InvalidInput("prediction_id")."""
+    parts: Any = record_of(name).id
+    return str(parts[0])
+
+
+def check_window(start: datetime | None, end: datetime | None) -> tuple[int, int]:
+    since = _FIRST if start is None else ticks(check_moment("start", start))
+    until = _LAST if end is None else ticks(check_moment("end", end))
+    if since > until:
+        raise InvalidInput("start", f"{start} is after the end of the window, {end}")
+    return since, until
+
+
+def keys(low: list[Any], high: list[Any]) -> RecordID:
+    """The records from ``low`` to ``high``; an empty list in a key sorts after any other part."""
+    return RecordID("predictions", Range(BoundIncluded(low), BoundIncluded(high)))
+
+
+def ticks(moment: datetime) -> int:
+    """Microseconds since 1970."""
+    return (moment - _EPOCH) // _TICK
