@@ -257,8 +257,8 @@ class Flusher:
         shutil.rmtree(folder, ignore_errors=True)
 
     def _read_out(self, folder: Path, name: str) -> None:
-        data = (folder / name).read_bytes()
         start = self._database.position(f"{folder.name}/{name}")
+        data = (folder / name).read_bytes()
         while batch := _next_batch(name, data, start):
             self._store(folder, batch)
             start = batch.end

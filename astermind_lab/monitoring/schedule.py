@@ -11,7 +11,7 @@ from astermind_lab.errors import InvalidInput, shown
 __all__ = ["Schedule", "seconds_of"]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_LONGEST = 366 * 86_400
+_LONGEST = 3_660 * 86_400
 
 
 @dataclass(frozen=True)
@@ -61,13 +61,13 @@ class Schedule:
 def seconds_of(text: object, argument: str, least: int = 1) -> int:
     """The seconds of a duration such as ``90s``, ``5m``, ``1h``, ``7d`` or ``2w``.
 
-    Raises InvalidInput for anything else, and for less than ``least`` or more than a year.
+    Raises InvalidInput for anything else, and for less than ``least`` or more than ten years.
     """
     seconds = _seconds(text) if isinstance(text, str) else None
     if seconds is None:
         raise InvalidInput(argument, f"{shown(text)} is no duration such as 30s, 5m, 1h, 7d or 2w")
     if not least <= seconds <= _LONGEST:
-        raise InvalidInput(argument, f"{shown(text)} is not between {least} s and 366 d")
+        raise InvalidInput(argument, f"{shown(text)} is not between {least} s and 3660 d")
     return seconds
 
 

@@ -62,14 +62,20 @@ def finding_table(findings: Sequence[DetectorFinding]) -> Table:
             one.word(),
             one.statistic,
             one.threshold,
-            one.p_value,
-            one.adjusted_p_value,
+            _chance(one.p_value),
+            _chance(one.adjusted_p_value),
             one.note,
         )
         for one in findings
     ]
     columns = ("detector", "verdict", "statistic", "threshold", "p", "p adjusted", "")
     return Table(columns, rows)
+
+
+def _chance(p_value: float | None) -> str | None:
+    if p_value is None:
+        return None
+    return f"{p_value:.4f}" if p_value >= 0.0001 else "< 0.0001"
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)

@@ -122,7 +122,7 @@ class Metrics(Result):
         ]
         if self.avg_confidence is not None:
             facts.append(Fact("mean confidence", Share(self.avg_confidence)))
-        if self.avg_latency_ms is not None and self.latency_ms is not None:
+        if "latency" in self.asked and self.avg_latency_ms is not None and self.latency_ms:
             facts.append(Fact("mean latency", self.avg_latency_ms, "ms"))
             q = self.latency_ms
             quantiles = " · ".join(f"{number(v)} ms" for v in (q.p50, q.p95, q.p99))
@@ -132,12 +132,12 @@ class Metrics(Result):
     def parts(self) -> list[Interval | Table]:
         """The accuracy, and a table of the labels."""
         parts: list[Interval | Table] = []
-        if self.accuracy is not None:
+        if self.accuracy is not None and "accuracy" in self.asked:
             parts.append(interval("accuracy", self.accuracy))
         scores = {
             name: score
             for name in ("precision", "recall", "f1")
-            if (score := getattr(self, name)) is not None
+            if name in self.asked and (score := getattr(self, name)) is not None
         }
         predicted = self.predictions_per_label
         labels = sorted({*predicted, *(x for s in scores.values() for x in s.per_label)})

@@ -102,7 +102,8 @@ def p_value(ratio: float, covariances: Floats, n: Floats) -> float:
 
 def _weights(n: Floats) -> Floats:
     """How much the trace of each window counts in the mean of the squared distance."""
-    return _OWN / n + (1 - _OWN) * (1 / n).sum() * (n - 1) / (n - 1).sum()
+    pooled = (1 / n).sum() * (n - 1) / (n - 1).sum()
+    return np.asarray(_OWN / n + (1 - _OWN) * pooled, np.float64)
 
 
 def _third(covariances: Floats, n: Floats, two: float) -> float:
