@@ -124,6 +124,8 @@ def test_a_crowded_minute_is_opened(tmp_path: Path) -> None:
         for _ in range(25):
             start = NOON + rng.random() * timedelta(minutes=5.1)
             assert agree(store, start, start + rng.random() * timedelta(minutes=1))
-        store.predictions.delete("m", NOON + timedelta(seconds=33.3), NOON + timedelta(minutes=5.01))
+        store.predictions.delete(
+            "m", NOON + timedelta(seconds=33.3), NOON + timedelta(minutes=5.01)
+        )
         assert not miscounted(store)
         assert agree(store, NOON + timedelta(seconds=20), NOON + timedelta(minutes=5.02))
