@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,11 +28,11 @@ def check_webhook(url: object, hosts: Sequence[str], argument: str = "webhook") 
 
     hosts : the setting ``monitoring.webhook_hosts``: names, each with or without a port
     """
-    parts = urlsplit(url) if isinstance(url, str) else None
-    try:
-        port = parts.port if parts else None
-    except ValueError:
-        parts, port = None, None
+    parts, port = None, None
+    if isinstance(url, str):
+        with suppress(ValueError):  # brackets or a port that cannot be
+            found = urlsplit(url)
+            parts, port = found, found.port
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
         raise InvalidInput(argument, f"{shown(url)} is no http:// or https:// address")
     if parts.username is not None or parts.password is not None:

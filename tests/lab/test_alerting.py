@@ -177,18 +177,18 @@ def test_bad_arguments_are_named(lab: Lab, given: dict[str, object], reason: str
 
 def test_names_that_are_taken_or_unknown(lab: Lab) -> None:
     lab.create_monitor("m", schedule="*/7 * * * *")
-    with pytest.raises(AlreadyExists, match="^monitor_id: there is a monitor 'm' already"):
+    with pytest.raises(AlreadyExists, match=r"^monitor_id: there is a monitor 'm' already"):
         lab.create_monitor("m")
     assert lab.create_monitor("m", monitor_id="other").monitor_id == "other"
     assert [one.monitor_id for one in lab.list_monitors("m").monitors] == ["m", "other"]
     assert not lab.list_monitors("nobody").monitors
     for refused in (lab.delete_monitor, lab.run_monitor):
-        with pytest.raises(NotFound, match="^monitor_id: there is no monitor 'none'"):
+        with pytest.raises(NotFound, match=r"^monitor_id: there is no monitor 'none'"):
             refused("none")
     for change in (lab.acknowledge_alert, lab.mute_alert, lab.resolve_alert):
-        with pytest.raises(NotFound, match="^alert_id: there is no alert 'none'"):
+        with pytest.raises(NotFound, match=r"^alert_id: there is no alert 'none'"):
             change("none")
-    with pytest.raises(InvalidInput, match="^status: 'new' is not one of"):
+    with pytest.raises(InvalidInput, match=r"^status: 'new' is not one of"):
         lab.list_alerts("new")
 
 

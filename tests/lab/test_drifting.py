@@ -148,7 +148,7 @@ def test_versions_and_aliases_are_told_apart(lab: Lab) -> None:
     series = lab.get_metric_series("m", THEN, "hour", version="v1")
     assert [point.total_predictions for point in series.points] == [15, 15, 15, 15]
     assert lab.get_metric_series("m", THEN, "day").points[0].truths == 120
-    with pytest.raises(InvalidInput, match="^step: 'week' is not one of"):
+    with pytest.raises(InvalidInput, match=r"^step: 'week' is not one of"):
         lab.get_metric_series("m", THEN, "week")  # type: ignore[arg-type]
-    with pytest.raises(InvalidInput, match="^step: minute gives more than 5,000 points"):
+    with pytest.raises(InvalidInput, match=r"^step: minute gives more than 5,000 points"):
         lab.get_metric_series("m", {"start": "2020-01-01"}, "minute")

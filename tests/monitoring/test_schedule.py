@@ -51,5 +51,5 @@ def test_a_cron_line_is_of_utc() -> None:
     ],
 )
 def test_what_is_no_schedule_is_refused(text: object) -> None:
-    with pytest.raises(InvalidInput, match="^schedule: "):
+    with pytest.raises(InvalidInput, match=r"^schedule: "):
         Schedule.parse(text, NOON)

@@ -40,7 +40,7 @@ def test_allowed_hosts(url: str, hosts: list[str]) -> None:
     ],
 )
 def test_all_else_is_refused(url: object, hosts: list[str]) -> None:
-    with pytest.raises(InvalidInput, match="^webhook: "):
+    with pytest.raises(InvalidInput, match=r"^webhook: "):
         check_webhook(url, hosts)
 
 
@@ -57,7 +57,7 @@ def test_a_redirect_is_not_followed_and_said(
             self.send_header("Location", "/elsewhere")
             self.end_headers()
 
-        do_GET = do_POST
+        do_GET = do_POST  # noqa: N815
 
         def log_message(self, *_: object) -> None:
             """Nothing on standard error."""
