@@ -3,14 +3,15 @@
 A window is the sum of dozens of tallies, each with hundreds of cells. As objects they would take
 half a millisecond apiece; as arrays they are put one after the other, sorted, and summed.
 
-Layout: zlib of [length of the header, uint32][header, JSON][int64 arrays: keys and counts of the
-cells, confidence bins with three counts each, latency bins and counts]. The sums of drift features
-stand apart, since most questions do not need them: for each map its 2 d sums and the lower triangle
-of its products, as int32 where that is enough.
+Layout: zlib of [length of the header, uint32][header, JSON][arrays: keys and counts of the cells,
+confidence bins with three counts each, latency bins and counts]. The sums of drift features stand
+apart, since most questions do not need them: for each map its 2 d sums and the lower triangle of
+its products. Arrays are of int32 where that is enough, else of int64.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -60,7 +61,7 @@ def pack(tally: Tally) -> Packed:
         [x for pair in tally.latency.items() for x in pair],
     )
     features, shapes = _pack_features(tally.features)
-    header = {
+    header: dict[str, Any] = {
         "format": FORMAT,
         "labels": list(labels),
         "confidence_sum": tally.confidence_sum,
@@ -71,9 +72,10 @@ def pack(tally: Tally) -> Packed:
         "sizes": [len(array) for array in arrays],
         "features": shapes,
     }
+    numbers = np.array([x for array in arrays for x in array], np.int64)
+    header["kind"] = _kind_of(numbers)
     written = json.dumps(header, separators=(",", ":")).encode()
-    numbers = np.array([x for array in arrays for x in array], "<i8").tobytes()
-    data = len(written).to_bytes(4, "little") + written + numbers
+    data = len(written).to_bytes(4, "little") + written + numbers.astype(header["kind"]).tobytes()
     return Packed(zlib.compress(data, 1), features)
 
 
@@ -87,9 +89,14 @@ def _pack_features(
         for sums in features.values()
     ]
     numbers = np.concatenate(parts)
-    small = bool(np.abs(numbers).max() < 2**31)
+    kind = _kind_of(numbers)
     shapes = [(name, s.width, int(s.n[0]), int(s.n[1])) for name, s in features.items()]
-    return (b"4" if small else b"8") + numbers.astype("<i4" if small else "<i8").tobytes(), shapes
+    return kind[2:].encode() + numbers.astype(kind).tobytes(), shapes
+
+
+def _kind_of(numbers: Integers) -> str:
+    """The shortest type that holds them."""
+    return "<i4" if not len(numbers) or np.abs(numbers).max() < 2**31 else "<i8"
 
 
 def add_up(parts: Iterable[Packed]) -> Tally:
@@ -112,8 +119,10 @@ def add_up(parts: Iterable[Packed]) -> Tally:
         header = json.loads(raw[4 : 4 + length])
         if header["format"] != FORMAT:
             raise UnknownFormat(f"format {header['format']!r}, not {FORMAT}")
-        numbers = np.frombuffer(raw, "<i8", offset=4 + length)
-        keys, counts, bins, delays = np.split(numbers, np.cumsum(header["sizes"])[:-1])
+        numbers = np.frombuffer(raw, header["kind"], offset=4 + length).astype(np.int64)
+        ends = list(itertools.accumulate(header["sizes"]))
+        keys, counts = numbers[: ends[0]], numbers[ends[0] : ends[1]]
+        bins, delays = numbers[ends[1] : ends[2]], numbers[ends[2] :]
         cells.append((_renumbered(keys, header["labels"], labels), counts))
         confidence.append(bins.reshape(-1, 4))
         latency.append(delays.reshape(-1, 2))
@@ -161,8 +170,7 @@ def _summed(keys: Integers, values: Integers) -> Iterable[tuple[int, Any]]:
 
 
 def _add_features(total: Tally, shapes: Sequence[Sequence[Any]], packed: bytes) -> None:
-    kind = "<i4" if packed[:1] == b"4" else "<i8"
-    numbers = np.frombuffer(packed, kind, offset=1).astype(np.int64)
+    numbers = np.frombuffer(packed, f"<i{packed[:1].decode()}", offset=1).astype(np.int64)
     for name, width, *n in shapes:
         lower = np.tril_indices(width)
         sums, triangle, numbers = np.split(numbers, (2 * width, 2 * width + len(lower[0])))

@@ -148,7 +148,7 @@ def get_metric_series(
     version : only the predictions of this version, or of the one an alias names now
     Raises InvalidInput, also for more than 5,000 steps.
     """
-    from astermind_lab.monitoring.metrics import figures
+    from astermind_lab.monitoring.metrics import quick_figures
 
     model_id = check.identifier(model_id, "model_id")
     start, end = check.window(time_range, "time_range")
@@ -164,7 +164,7 @@ def get_metric_series(
     versions = versions_of(lab, model_id, version)
     lab.flush()
     found = lab.store.tallies.series(model_id, level, start, end, versions=versions)
-    points = [(at, figures(tally)) for at, tally in found]
+    points = [(at, quick_figures(tally)) for at, tally in found]
     return MetricSeries(
         model_id=model_id,
         time_range=TimeRange(start=start, end=end),

@@ -11,7 +11,7 @@ from astermind_lab.core.score_intervals import score_intervals
 from astermind_lab.core.tally import Tally, confidence_of_bin, latency_of_bin
 from astermind_lab.estimate import Estimate
 
-__all__ = ["LATENCY_LEVELS", "Figures", "figures", "matrix_of"]
+__all__ = ["LATENCY_LEVELS", "Figures", "figures", "matrix_of", "quick_figures"]
 
 LATENCY_LEVELS: Mapping[str, float] = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
@@ -79,6 +79,27 @@ def figures(tally: Tally) -> Figures:
         per_label=dict(counts),
         intervals=intervals,
     )
+
+
+def quick_figures(tally: Tally) -> Figures:
+    """Counts, accuracy, means and quantiles without intervals and scores by label: for a series."""
+    known = tally.known
+    return Figures(
+        n=tally.n,
+        known=known,
+        accuracy=Estimate.proportion(tally.correct, known, "feedback") if known else None,
+        scores=None,
+        mean_confidence=tally.mean_confidence,
+        mean_latency_ms=tally.mean_latency_ms,
+        latency_ms=_quantiles(tally) or None,
+        per_label={},
+    )
+
+
+def _quantiles(tally: Tally) -> dict[str, float]:
+    if not tally.latencies:
+        return {}
+    return {name: tally.latency_quantile(level)[0] for name, level in LATENCY_LEVELS.items()}
 
 
 def _accuracy(scores: ClassScores | None) -> Estimate | None:

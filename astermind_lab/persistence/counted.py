@@ -227,7 +227,7 @@ class CountedWrites:
             if bucket in parents:
                 deltas.setdefault(parents[bucket], Tally()).add(delta)
         for minute in minutes:
-            for name in ("h", "d"):
+            for name in ("10m", "h", "d"):
                 start = minute.start // LENGTHS[name] * LENGTHS[name]
                 longer = minute._replace(level=name, start=start)
                 deltas.setdefault(longer, Tally()).add(deltas[minute])

@@ -41,6 +41,7 @@ _ATTEMPTS = 20  # to read while others write, before a window is taken as it is
 Rows = Sequence[Mapping[str, Any]]
 Version = str | None
 _COUNTED = "id, version, data"
+_FULL = "first <= last"  # not a shard that was only opened
 _FIELDS = "id, version, ground_truth, prediction, confidence, latency_ms"
 
 
@@ -134,7 +135,7 @@ class TallyRepository:
         length = LENGTHS[level]
         piece = Piece(level, since // length * length, until // length * length + length)
         rows = self._connection.first(
-            "SELECT id, version, data FROM $range", range=piece.records(model_id)
+            f"SELECT {_COUNTED} FROM $range WHERE {_FULL}", range=piece.records(model_id)
         )
         found: dict[int, list[Mapping[str, Any]]] = {}
         for row in rows:
@@ -229,7 +230,9 @@ class TallyRepository:
             name = f"p{place}"
             if part.piece.level:
                 bound[name] = part.piece.records(model_id)
-                asked.append(f"(SELECT {_COUNTED}{', features' * features} FROM ${name})")
+                asked.append(
+                    f"(SELECT {_COUNTED}{', features' * features} FROM ${name} WHERE {_FULL})"
+                )
                 continue
             bound[name] = keys([model_id, part.piece.low], [model_id, part.piece.high - 1, []])
             fields = _FIELDS + ", made_by, features" * features

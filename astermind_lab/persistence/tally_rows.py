@@ -1,9 +1,10 @@
 """Tallies as rows of the table ``metrics``: where they stand, and how they are written.
 
-Every prediction counts in one minute, one hour and one day of its model and version. A minute that
-gets crowded is opened: its predictions then count in stretches of 6 s as well, and in crowded ones
-of these again in shorter ones. So a window, wherever it begins and ends, is put together from few
-tallies and few rows. A tally that is open says so in ``fine``; all that it holds is in its parts.
+Every prediction counts in a minute, ten minutes, an hour and a day of its model and version. A
+minute that gets crowded is opened: its predictions then count in stretches of 6 s as well, and in
+crowded ones of these again in shorter ones. So a window, wherever it begins and ends, is put
+together from few tallies and few rows. A tally that is open says so in ``fine``; all that it holds
+is in its parts.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ MINUTE = 60_000_000
 LENGTHS: Mapping[str, int] = {
     "d": 1440 * MINUTE,
     "h": 60 * MINUTE,
+    "10m": 10 * MINUTE,
     "m": MINUTE,
     "6s": 6_000_000,
     "600ms": 600_000,
@@ -98,7 +100,7 @@ class Piece(NamedTuple):
 
 
 def cover(low: int, high: int) -> list[Piece]:
-    """[low, high) in microseconds as days, hours, minutes and, at ragged ends, rows.
+    """[low, high) in microseconds as days, hours, (ten) minutes and, at ragged ends, rows.
 
     A piece of rows never reaches over the edge of a minute.
 
@@ -106,7 +108,7 @@ def cover(low: int, high: int) -> list[Piece]:
     >>> [piece.level for piece in cover(day - hour - 1, 3 * day + 2 * MINUTE)]
     ['', 'h', 'd', 'm']
     """
-    return cut(low, high, ("d", "h", "m"))
+    return cut(low, high, ("d", "h", "10m", "m"))
 
 
 def cut(low: int, high: int, levels: tuple[str, ...]) -> list[Piece]:
