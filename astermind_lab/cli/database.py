@@ -67,6 +67,19 @@ def check(ctx: click.Context, as_json: bool) -> None:
 
 
 @db.command()
+@json_option
+@click.pass_obj
+def recount(address: Address, as_json: bool) -> None:
+    """Count the prediction log anew, while no program logs.
+
+    For a log whose figures do not fit its rows, however that came to be.
+    """
+    with address.open() as lab, _bar() as progress:
+        result = maintenance.recount(lab, progress)
+    print_result(result, as_json)
+
+
+@db.command()
 @click.option("--plan", is_flag=True, help="Only say which migrations would run.")
 @json_option
 @click.pass_obj

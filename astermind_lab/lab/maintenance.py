@@ -28,10 +28,12 @@ __all__ = [
     "StoreBackup",
     "StoreCheck",
     "StoreMigration",
+    "StoreRecount",
     "StoreRestore",
     "backup",
     "check",
     "migrate",
+    "recount",
     "restore",
 ]
 
@@ -208,6 +210,33 @@ def check(lab: Session, progress: Progress | None = None) -> StoreCheck:
         ],
         checked=report.checked,
     )
+
+
+@dataclass(frozen=True, repr=False, kw_only=True)
+class StoreRecount(Result):
+    """The prediction log, counted anew: predictions by model."""
+
+    predictions: Mapping[str, int]
+
+    def short(self) -> str:
+        return f"{sum(self.predictions.values()):,} predictions counted"
+
+    def view(self) -> View:
+        rows = list(self.predictions.items())
+        facts = [Fact("predictions", sum(self.predictions.values()))]
+        return View("Counted anew", facts, [Table(("model", "predictions"), rows)] if rows else [])
+
+
+def recount(lab: Session, progress: Progress | None = None) -> StoreRecount:
+    """Count the prediction log anew, while nobody logs: for tallies that do not fit their rows."""
+    lab.flush()
+    total = sum(n for _, n, _, _ in lab.store.tallies.overview(lab.store.predictions.models()))
+
+    def told(n: int) -> None:
+        if progress is not None:
+            progress(min(1.0, n / max(1, total)), f"{n:,} predictions")
+
+    return StoreRecount(predictions=lab.store.recount(told))
 
 
 def migrate(settings: Settings, plan: bool = False, clock: Clock | None = None) -> StoreMigration:

@@ -19,7 +19,7 @@ from astermind_lab.persistence.slices import slices
 from astermind_lab.persistence.tally_rows import LENGTHS, Piece
 from astermind_lab.persistence.values import check_moment
 
-__all__ = ["RetentionRepository"]
+__all__ = ["RetentionRepository", "horizon"]
 
 _HORIZON = RecordID("_counter", "predictions_before")
 _LONG_AGO = -(2**62)
@@ -108,6 +108,12 @@ class RetentionRepository:
     def _size(self, records: RecordID) -> int:
         rows = self._connection.first("SELECT count() FROM $range GROUP ALL", range=records)
         return int(rows[0]["count"]) if rows else 0
+
+
+def horizon(connection: Connection) -> int:
+    """Before which moment, in microseconds since 1970, predictions have been removed."""
+    found = connection.first("SELECT VALUE n FROM ONLY $horizon", horizon=_HORIZON)
+    return _LONG_AGO if found is None else int(found)
 
 
 def _hour(moment: datetime) -> int:

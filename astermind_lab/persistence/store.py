@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -26,6 +27,7 @@ from astermind_lab.persistence.models import ModelRepository
 from astermind_lab.persistence.monitors import AlertRepository, MonitorRepository
 from astermind_lab.persistence.owner import forget_owner, record_owner
 from astermind_lab.persistence.predictions import PredictionRepository
+from astermind_lab.persistence.recount import count_earlier_predictions, recount
 from astermind_lab.persistence.retention import RetentionRepository
 from astermind_lab.persistence.spooled import SpooledWrites
 from astermind_lab.persistence.tallies import TallyRepository
@@ -119,10 +121,13 @@ class Store:
             migrate(connection, clock.now())
             connection.read_only = target.is_server and not connection.first(_MAY_WRITE)
             _warn_of_half_a_restore(connection)
+            store = cls(connection, clock)
+            if not connection.read_only:
+                count_earlier_predictions(connection, store.predictions)
         except BaseException:
             _close(connection)
             raise
-        return cls(connection, clock)
+        return store
 
     def hints(self, table: str) -> Hints:
         """Hints that a table may have changed, for those who look at it themselves; close them."""
@@ -147,6 +152,10 @@ class Store:
         from astermind_lab.persistence.check import check
 
         return check(self._connection, progress)
+
+    def recount(self, progress: Callable[[int], None] = lambda n: None) -> dict[str, int]:
+        """Count the prediction log anew, while nobody logs; see ``recount.py``."""
+        return recount(self._connection, self.predictions, progress)
 
     @property
     def url(self) -> str:

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from surrealdb import RecordID
-
 from astermind_lab.core.tally import Tally
 from astermind_lab.persistence.connection import Connection
 from astermind_lab.persistence.prediction_rows import check_window, keys, observation
+from astermind_lab.persistence.retention import horizon
 from astermind_lab.persistence.slices import slices
 from astermind_lab.persistence.tally_rows import (
     FINER,
@@ -35,7 +34,6 @@ __all__ = ["TallyRepository", "Totals", "moment"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HOUR = LENGTHS["h"]
 _MOST_ROWS = 20_000  # read at once
-_HORIZON = RecordID("_counter", "predictions_before")
 _ATTEMPTS = 20  # to read while others write, before a window is taken as it is
 
 Rows = Sequence[Mapping[str, Any]]
@@ -159,9 +157,7 @@ class TallyRepository:
 
     def _widened(self, low: int, high: int) -> tuple[int, int]:
         """The window to whole hours where the rows are gone."""
-        before = self._connection.first("SELECT VALUE n FROM ONLY $horizon", horizon=_HORIZON)
-        if before is None:
-            return low, high
+        before = horizon(self._connection)
         wide = low // _HOUR * _HOUR if low < before else low
         return wide, -(-high // _HOUR) * _HOUR if high < before else high
 
