@@ -8,7 +8,7 @@ import random
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from astermind_lab.clock import Clock, SystemClock
 from astermind_lab.errors import NotFound, StoreUnavailable
@@ -140,9 +140,28 @@ class Session:
                         Fsync(monitoring.fsync), monitoring.spool_limit, monitoring.store_inputs
                     )
                     root = spool_root(self.store, self.settings.data_dir)
+                    self.store.spooled.complete = self._add_features
                     self._recorder = Recorder(self.store, root, options)
             self.keep_watch()
         return self._recorder
+
+    def _add_features(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Add the drift features of logged texts, where their model is in memory."""
+        wanted: dict[tuple[str, str | None], list[dict[str, Any]]] = {}
+        for row in rows:
+            if "features" not in row and "input" in row:
+                wanted.setdefault((row["model_id"], row.get("version")), []).append(row)
+        for (model_id, version), some in wanted.items():
+            model = self.live.get(model_id)
+            if model is None or version not in (None, model.version):
+                continue
+            with model.guard.reading():
+                drift = model.classifier.layer.drift
+                texts = [row["input"] for row in some]
+                values = model.classifier.answers(texts, drift_features=True).drift_features
+            if drift is not None and values is not None:
+                for row, one in zip(some, values, strict=True):
+                    row["made_by"], row["features"] = drift.digest, one.tobytes()
 
     @property
     def rules(self) -> Rules:

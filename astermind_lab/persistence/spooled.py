@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import binascii
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -33,7 +33,10 @@ _PREDICTION, _FEEDBACK = b"P", b"F"
 
 
 class SpooledWrites:
-    """Packs what is to be spooled, and takes it in later."""
+    """Packs what is to be spooled, and takes it in later.
+
+    complete : called with rows before they are stored, to add what was too slow to add before
+    """
 
     def __init__(
         self,
@@ -44,6 +47,7 @@ class SpooledWrites:
         self._connection = connection
         self._predictions = predictions
         self._feedback = feedback
+        self.complete: Callable[[Sequence[dict[str, Any]]], None] = lambda rows: None
 
     def pack(self, rows: Sequence[Prediction]) -> tuple[list[str], list[bytes]]:
         """The record ids that predictions will have, and their bytes; raises InvalidInput."""
@@ -61,6 +65,7 @@ class SpooledWrites:
         Raises StoreError; then nothing was stored.
         """
         rows, items = _unpack(payloads)
+        self.complete(rows)
         advance = Advance(_record(spool), start, end)
         try:
             self._feedback.take_in(rows, items, advance)

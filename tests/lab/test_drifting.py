@@ -152,3 +152,16 @@ def test_versions_and_aliases_are_told_apart(lab: Lab) -> None:
         lab.get_metric_series("m", THEN, "week")  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match=r"^step: minute gives more than 5,000 points"):
         lab.get_metric_series("m", {"start": "2020-01-01"}, "minute")
+
+
+def test_texts_of_a_model_in_memory_carry_drift_features_however_they_are_logged(
+    trained: Lab,
+) -> None:
+    trained.log_prediction("topics", "rain please", "weather", 0.9)
+    trained.log_prediction("topics", "rain please", "weather", 0.9, version="another")
+    trained.predict("topics", "rain please", log_prediction=True)
+    trained.flush()
+    logged = {row.version: row for row in trained.store.predictions.window("topics")}
+    assert logged["another"].features is None
+    found = [row.features for row in trained.store.predictions.window("topics")]
+    assert found[0] == found[2] is not None
