@@ -3,7 +3,8 @@
     python benchmarks/monitoring.py [--quick] [--minutes N] [--only PART ...]
 
 Parts: predict (with and without logging, by turns), sustained (logging at 5,000 a second), figures
-(metrics, confusion matrix, drift at 10,000 and at 1,000,000 predictions). All on the local engine.
+(metrics, confusion matrix, drift at 10,000 and at 1,000,000 predictions), exact (figures against
+scikit-learn). All on the local engine.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from _common import save, table
 
 from astermind_lab import Lab
 from astermind_lab.core.tally import Features
-from astermind_lab.persistence import Prediction
+from astermind_lab.persistence import Feedback, Prediction
 
 MORNING = datetime(2026, 1, 1, tzinfo=UTC)
 LABELS = [f"label {n}" for n in range(20)]
@@ -72,6 +73,67 @@ def cost_on_predict(lab: Lab, quick: bool) -> Iterator[Row]:
         "p50 ms": difference[0] * 1e3,
         "p99 ms": difference[1] * 1e3,
     }
+
+
+def exactness(lab: Lab, count: int) -> Iterator[Row]:
+    """Figures against scikit-learn and NumPy, truths given late, some of them twice."""
+    from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
+
+    chance = random.Random(3)
+    given = chance.choices(LABELS, k=count)
+    truths = [label if chance.random() < 0.8 else chance.choice(LABELS) for label in given]
+    confidence = [chance.random() for _ in range(count)]
+    latency = [chance.lognormvariate(0, 1) for _ in range(count)]
+    rows = [
+        Prediction(
+            model_id="exact",
+            version=None,
+            input=None,
+            prediction=given[i],
+            confidence=confidence[i],
+            ground_truth=truths[i] if i % 3 == 0 else LABELS[0] if i % 3 == 1 else None,
+            latency_ms=latency[i],
+            timestamp=MORNING + timedelta(seconds=chance.random() * 2e6),
+        )
+        for i in range(count)
+    ]
+    ids = lab.store.predictions.add_many(rows)
+    late = [i for i in range(count) if i % 3 and i % 7]
+    chance.shuffle(late)
+    for first in range(0, len(late), 1_000):
+        lab.store.feedback.give(
+            [
+                Feedback("exact", truths[i], MORNING, prediction_id=ids[i])
+                for i in late[first : first + 1_000]
+            ]
+        )
+    now = dict(enumerate(row.ground_truth for row in rows)) | {i: truths[i] for i in late}
+    known = [i for i in range(count) if now[i] is not None]
+    y, p = [now[i] for i in known], [given[i] for i in known]
+    found = lab.get_model_metrics("exact").metrics
+    assert found.accuracy and found.precision and found.recall and found.f1 and found.latency_ms
+    gaps = [abs(found.accuracy.value - accuracy_score(y, p))]
+    for kind in ("macro", "weighted"):
+        expected = precision_recall_fscore_support(y, p, average=kind, zero_division=0)[:3]
+        ours = (getattr(one, kind) for one in (found.precision, found.recall, found.f1))
+        gaps += [abs(a - b) for a, b in zip(ours, expected, strict=True)]
+    assert found.avg_confidence is not None and found.avg_latency_ms is not None
+    gaps += [
+        abs(found.avg_confidence - float(np.mean(confidence))),
+        abs(found.avg_latency_ms - float(np.mean(latency))),
+    ]
+    yield {
+        "what": f"{count:,} rows: largest difference (goal ≤ 1e-12)",
+        "value": f"{max(gaps):.1e}",
+    }
+    quantile = np.quantile(latency, [0.5, 0.95, 0.99])
+    ours = (found.latency_ms.p50, found.latency_ms.p95, found.latency_ms.p99)
+    worst = max(abs(a / b - 1) for a, b in zip(ours, quantile, strict=True))
+    yield {"what": "latency quantiles, largest (goal ≤ 0.01)", "value": f"{worst:.4f}"}
+    matrix = lab.get_confusion_matrix("exact").confusion_matrix
+    square = [[matrix.get(t, {}).get(q, 0) for q in LABELS] for t in LABELS]
+    same = (np.array(square) == confusion_matrix(y, p, labels=LABELS)).all()
+    yield {"what": "confusion matrix equal", "value": str(bool(same))}
 
 
 def memory_mib() -> float:
@@ -202,9 +264,9 @@ def main() -> None:
     made = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     made.add_argument("--quick", action="store_true", help="less of everything, for a first look")
     made.add_argument("--minutes", type=float, help="of sustained logging; 10, or 0.2 if quick")
-    made.add_argument("--only", nargs="*", choices=["predict", "sustained", "figures"])
+    made.add_argument("--only", nargs="*", choices=["predict", "sustained", "exact", "figures"])
     args = made.parse_args()
-    parts = args.only or ["predict", "sustained", "figures"]
+    parts = args.only or ["predict", "sustained", "exact", "figures"]
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder, Lab.open(f"local://{Path(folder)}") as lab:
         if "predict" in parts:
@@ -212,6 +274,8 @@ def main() -> None:
         if "sustained" in parts:
             minutes = args.minutes or (0.2 if args.quick else 10)
             rows += show(sustained(lab, minutes))
+        if "exact" in parts:
+            rows += show(exactness(lab, 10_000 if args.quick else 100_000))
         if "figures" in parts:
             rows += show(figures(lab, (10_000, 50_000 if args.quick else 1_000_000)))
     if not args.only:
