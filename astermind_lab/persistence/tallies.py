@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from astermind_lab.core.tally import Tally
@@ -77,9 +78,11 @@ class Totals:
     low: int
     high: int
 
-    @property
+    @cached_property
     def total(self) -> Tally:
         """Of all versions."""
+        if len(self.by_version) == 1:
+            return next(iter(self.by_version.values()))
         total = Tally()
         for tally in self.by_version.values():
             total.add(tally)
@@ -111,8 +114,12 @@ class TallyRepository:
         low, high = self._widened(since, until + 1)
         found: dict[str | None, Tally] = {}
         for version, tally in self._read(model_id, cover(low, high), features):
-            if versions is None or version in versions:
-                found.setdefault(version, Tally()).add(tally)
+            if versions is not None and version not in versions:
+                continue
+            if version in found:
+                found[version].add(tally)
+            else:
+                found[version] = tally
         return Totals({version: tally for version, tally in found.items() if tally}, low, high)
 
     def series(
@@ -173,17 +180,19 @@ class TallyRepository:
             edges = zip(seen.items(), answer[len(wholes) + len(parts) :], strict=True)
             if attempt == _ATTEMPTS - 1 or all(_ways(edge, rows) == w for (edge, w), rows in edges):
                 break
+        answered = list(zip([*wholes, *parts], answer, strict=False))
         by_version: dict[Version, list[Mapping[str, Any]]] = {}
-        for part, rows in zip([*wholes, *parts], answer, strict=False):
-            if part.piece.level:
-                for row in _of(rows, part.versions):
-                    by_version.setdefault(row.get("version"), []).append(row)
-            elif rows is None:
-                yield from self._busy(model_id, part)
-            else:
-                yield from _observed(_of(rows, part.versions))
+        for part, rows in answered:
+            for row in _of(rows, part.versions) if part.piece.level else ():
+                by_version.setdefault(row.get("version"), []).append(row)
         for version, some in by_version.items():
             yield version, read_tallies(some)
+        for part, rows in answered:
+            if not part.piece.level:
+                few = rows is not None
+                yield from (
+                    _observed(_of(rows, part.versions)) if few else self._busy(model_id, part)
+                )
 
     def _put_together(
         self, model_id: str, ends: Sequence[_Edge]
