@@ -27,12 +27,14 @@ from astermind_lab.errors import (
 )
 from astermind_lab.persistence import (
     EmbeddingItem,
+    Feedback,
     NewModelVersion,
     Prediction,
     RecordChange,
     Store,
     Watch,
 )
+from astermind_lab.persistence.monitors import Monitor
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -827,6 +829,91 @@ def check_pages_of_the_feed_do_not_cut_transactions(store: Store) -> None:
     written = [store.predictions.add_many([prediction(place)])[0] for place in range(301)]
     with store.feed.watch("predictions", since="start") as watch:
         assert [change.record_id for change in changes_of(watch, 301)] == written
+
+
+def check_feedback_reaches_rows_and_figures(store: Store) -> None:
+    first, second = store.predictions.add_many(
+        [prediction(0, ground_truth=None), prediction(1, ground_truth=None, key="k")]
+    )
+    given = [
+        Feedback("m", "a", NOON, prediction_id=first),
+        Feedback("m", "a", NOON, key="k"),
+        Feedback("m", "b", NOON, key="later"),
+    ]
+    assert store.feedback.give(given) == [True, True, False]
+    assert store.tallies.window("m").total.pairs == {("a", "a"): 1, ("a", "b"): 1}
+    store.predictions.add_many([prediction(3, ground_truth=None, key="later")])
+    store.feedback.sweep()
+    assert store.tallies.window("m").total.pairs[("b", "b")] == 1
+    assert store.feedback.give([Feedback("m", "b", NOON, key="k")]) == [True]
+    assert [row.ground_truth for row in store.predictions.window("m")] == ["a", "b", "b"]
+    assert store.tallies.window("m").total.pairs == {("a", "a"): 1, ("b", "b"): 2}
+    assert store.predictions.add_many([prediction(1, key="k")]) == [second]
+    assert store.predictions.count("m") == 3
+
+
+def check_crowded_minutes_add_up(store: Store) -> None:
+    rows = [
+        prediction(place, timestamp=NOON + timedelta(milliseconds=37 * place))
+        for place in range(1_500)
+    ]
+    for start in range(0, len(rows), 250):
+        store.predictions.add_many(rows[start : start + 250])
+    for low, high in ((0, 1_499), (3, 250), (777, 778), (800, 1_444)):
+        window = rows[low].timestamp, rows[high].timestamp
+        assert store.tallies.window("m", *window).total.n == high - low + 1
+    assert store.predictions.delete("m", rows[100].timestamp, rows[899].timestamp) == 800
+    assert store.tallies.window("m").total.n == 700
+    assert store.tallies.window("m", rows[90].timestamp, rows[909].timestamp).total.n == 20
+
+
+def check_a_spool_is_taken_in_once(store: Store) -> None:
+    names, payloads = store.spooled.pack([prediction(place) for place in range(5)])
+    assert store.spooled.position("s/1") == 0
+    for _ in range(2):  # sent again, as after an answer that was lost
+        store.spooled.take_in("s/1", 0, 300, payloads[:3])
+        assert store.spooled.position("s/1") == 300
+    store.spooled.take_in("s/1", 300, 500, payloads[3:])
+    assert [row.record_id for row in store.predictions.window("m")] == names
+    assert store.tallies.window("m").total.n == 5
+    with pytest.raises(StoreError, match="was read up to 500"):
+        store.spooled.take_in("s/1", 300, 900, payloads)
+
+
+def check_a_due_monitor_is_claimed_by_one(store: Store) -> None:
+    monitor = Monitor(
+        monitor_id="q'⟩",
+        model_id="m",
+        version=None,
+        detectors=["labels"],
+        baseline={"start": NOON},
+        window=60,
+        schedule="5m",
+        created_at=NOON,
+        due=NOON,
+    )
+    store.monitors.add(monitor)
+    with pytest.raises(AlreadyExists):
+        store.monitors.add(monitor)
+    assert store.monitors.get("q'⟩") == monitor
+    later = NOON + timedelta(minutes=5)
+    with ThreadPoolExecutor(6) as pool:
+        won = list(pool.map(lambda _: store.monitors.claim(monitor, later), range(6)))
+    assert sum(won) == 1 and store.monitors.get("q'⟩").due == later
+    assert store.monitors.claim_turn("t", timedelta(hours=1), NOON)
+    assert not store.monitors.claim_turn("t", timedelta(hours=1), later)
+    assert store.monitors.claim_turn("t", timedelta(hours=1), NOON + timedelta(hours=2))
+    store.monitors.delete("q'⟩")
+    assert store.monitors.list() == []
+
+
+def check_what_retention_removes_stays_in_the_figures(store: Store) -> None:
+    store.predictions.add_many([prediction(place) for place in range(50)])
+    assert store.retention.expire_predictions(NOON + timedelta(hours=2)) == {"m": 50}
+    assert store.predictions.count("m") == 0
+    assert store.tallies.window("m").total.n == 50
+    ragged = NOON + timedelta(seconds=7), NOON + timedelta(seconds=9)
+    assert store.tallies.window("m", *ragged).total.n == 50
 
 
 def check_a_callback_is_called_for_each_change(store: Store) -> None:
