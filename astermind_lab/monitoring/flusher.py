@@ -98,12 +98,17 @@ class Flusher:
             while self._spool.taken < target or self._looks < look:
                 left = deadline - time.monotonic()
                 if self._closed.is_set() or left <= 0 or self._problem is not None:
-                    reason = self._problem or "it took too long"
-                    raise StoreUnavailable(
-                        f"{self._spool.waiting:,} predictions are safe in {self._spool.folder} but "
-                        f"not in the database yet: {reason}"
-                    )
+                    raise StoreUnavailable(self._why_not(target))
                 self._news.wait(left)
+
+    def _why_not(self, target: int) -> str:
+        folder = self._spool.folder
+        if self._spool.taken >= target and self._problem is None:
+            return f"what other programs left in {folder.parent} is still being stored"
+        return (
+            f"{self._spool.waiting:,} predictions are safe in {folder} but not in the database "
+            f"yet: {self._problem or 'it took too long'}"
+        )
 
     def close(self, timeout: float) -> None:
         """Flush and stop. What could not be stored stays on disk for the next program."""

@@ -1,14 +1,14 @@
 """Any order of logs, feedback, deletes, flushes and crashes: the log is what a plain model says.
 
-The model does what was asked one after the other, in the order in which it reaches the database:
-what dead programs left first, folder by folder, then what is the caller's own.
+The model does what was asked one after the other, in the order in which the spools, those of dead
+programs included, reach the database.
 """
 
 from __future__ import annotations
 
 import itertools
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -35,7 +35,7 @@ from astermind_lab.persistence import Feedback, Prediction, Store
 from tests.monitoring.unsteady import Unsteady, abandon, catch_up
 from tests.persistence.counting import NOON, agree, miscounted
 
-MACHINES = 40
+MACHINES = 25
 STEPS = 30
 
 moments = st.builds(
@@ -81,10 +81,8 @@ class Model:
             del self.rows[name]
         return len(gone)
 
-    def do(self, steps: list[Prediction | Feedback]) -> None:
-        for step in steps:
-            self.log(step) if isinstance(step, Prediction) else self.hear(step)
-        steps.clear()
+    def do(self, step: Prediction | Feedback) -> None:
+        self.log(step) if isinstance(step, Prediction) else self.hear(step)
 
 
 def with_truth(row: Prediction, truth: str) -> Prediction:
@@ -104,6 +102,15 @@ class Program:
     def folder(self) -> str:
         return self.recorder._spool.folder.name
 
+    def note_stored(self, programs: Mapping[str, Program], model: Model) -> None:
+        """Do the same to the model, from whichever program it was."""
+        for (spool, _), count in self.way.stored.items():
+            source = programs[spool.partition("/")[0]].on_the_way
+            for step in source[:count]:
+                model.do(step)
+            del source[:count]
+        self.way.stored.clear()
+
 
 class Interleavings(RuleBasedStateMachine):
     """Two programs on one database; each reaches it only while it flushes."""
@@ -118,11 +125,13 @@ class Interleavings(RuleBasedStateMachine):
         self.model = Model()
         self.names: list[str] = []
         self.said = itertools.count()
-        self.dead: list[Program] = []
+        self.all: dict[str, Program] = {}
         self.programs = [self.program(), self.program()]
 
     def program(self) -> Program:
-        return Program(self.store, Path(self.folder.name))
+        made = Program(self.store, Path(self.folder.name))
+        self.all[made.folder] = made
+        return made
 
     @rule(
         which=st.integers(0, 1),
@@ -182,38 +191,27 @@ class Interleavings(RuleBasedStateMachine):
     @rule(which=st.integers(0, 1))
     def flush(self, which: int) -> None:
         program = self.programs[which]
-        self.adopt()
-        self.model.do(program.on_the_way)
         program.way.away = False
         catch_up(program.recorder)
         program.way.away = True
-        self.compare()
-
-    def adopt(self) -> None:
-        for dead in sorted(self.dead, key=lambda program: program.folder):
-            self.model.do(dead.on_the_way)
-        self.dead.clear()
+        self.compare(program)
 
     @rule(which=st.integers(0, 1))
     def crash(self, which: int) -> None:
         abandon(self.programs[which].recorder)
-        self.dead.append(self.programs[which])
         self.programs[which] = self.program()
 
     @rule(which=st.integers(0, 1))
     def crash_after_the_first_commit(self, which: int) -> None:
         """It is done, but whoever did it could not take note of it any more."""
-        program = self.programs[which]
-        queue = [*sorted(self.dead, key=lambda one: one.folder), program]
-        first = next((one for one in queue if one.on_the_way), None)
-        if first is None:
+        program, other = self.programs[which], self.programs[1 - which]
+        if not any(one.on_the_way for one in self.all.values() if one is not other):
             return
-        self.model.do(first.on_the_way)
         program.way.dies, program.way.away = True, False
         while not program.way.died.is_set():
             with suppress(StoreUnavailable):
                 program.recorder.flush()
-        self.compare()
+        self.compare(program)
         self.crash(which)
 
     @rule(ends=st.tuples(moments, moments))
@@ -222,31 +220,38 @@ class Interleavings(RuleBasedStateMachine):
         deleted = self.store.predictions.delete(self.model_id, start, end)
         assert deleted == self.model.delete(start, end)
 
-    def compare(self) -> None:
+    def compare(self, program: Program) -> None:
+        program.note_stored(self.all, self.model)
         found = {str(row.record_id): row for row in self.store.predictions.window(self.model_id)}
         assert found == self.model.rows
 
     def teardown(self) -> None:
         if not hasattr(self, "folder"):
             return
+        try:
+            self.end()
+        finally:
+            for program in self.programs:
+                abandon(program.recorder)
+            self.folder.cleanup()
+
+    def end(self) -> None:
         for which in (0, 1):
             self.flush(which)
-        waiting = self.store._connection.first(
-            "SELECT * FROM _waiting WHERE model_id = $model_id", model_id=self.model_id
-        )
-        assert {
-            (row["id"].id[1], row["id"].id[2]): row["ground_truth"] for row in waiting
-        } == self.model.waiting
+        assert not any(program.on_the_way for program in self.all.values())
+        query = "SELECT * FROM _waiting WHERE model_id = $model_id"
+        waiting = self.store._connection.first(query, model_id=self.model_id)
+        told = {tuple(row["id"].id[1:]): row["ground_truth"] for row in waiting}
+        assert told == self.model.waiting
         assert not miscounted(self.store, [self.model_id])
         edge = NOON + timedelta(days=1, minutes=60, microseconds=1)
         for window in ((None, None), (edge, None), (None, edge)):
             assert agree(self.store, *window, model_id=self.model_id)
-        root = Path(self.folder.name)
         for program in self.programs:
             program.way.away = False
             program.recorder.close()
-        assert list(root.iterdir()) == [], "no spool and nothing that was refused"
-        self.folder.cleanup()
+        left = list(Path(self.folder.name).iterdir())
+        assert left == [], "no spool is left, and nothing was refused"
 
 
 @pytest.fixture(params=["mem", "surrealkv"])

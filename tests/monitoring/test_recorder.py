@@ -193,8 +193,8 @@ def test_what_comes_at_once_goes_together(home: Home) -> None:
 
     home.together(record)
     recorder.flush()
-    assert max(home.way.batches) == flushing.BATCH_RECORDS
-    assert len(home.way.batches) <= 5
+    batches = list(home.way.stored.values())
+    assert max(batches) == flushing.BATCH_RECORDS and len(batches) <= 5
     assert texts(home.rows()) == numbered(3_300)
 
 
@@ -935,7 +935,7 @@ def test_feedback_that_a_killed_program_should_have_applied(home: Home) -> None:
     home.crash(recorder)
     came = {"since": datetime.now(UTC), **vars(said("b", key="k"))}
     home.store._connection.first("CREATE _waiting:['m', 'key', 'k'] CONTENT $came", came=came)
-    home.way.dies = False
+    home.way.away = home.way.dies = False
     home.recorder().flush()
     assert truths(home) == {"0": "b"} and waiting(home) == 1
 

@@ -23,7 +23,7 @@ class Unsteady:
         self.spooled = known.spooled if isinstance(known, Unsteady) else known
         self.away = self.dies = self.fails = False
         self.refused: bytes | None = None
-        self.batches: list[int] = []
+        self.stored: dict[tuple[str, int], int] = {}  # spool and place → payloads, in their order
         self.hang = threading.Event()
         self.hang.set()
         self.reached, self.died = threading.Event(), threading.Event()
@@ -36,7 +36,7 @@ class Unsteady:
         if self.refused is not None and any(self.refused in payload for payload in payloads):
             raise StoreError("refused, for the test")
         self.spooled.take_in(spool, start, end, payloads)
-        self.batches.append(len(payloads))
+        self.stored.setdefault((spool, start), len(payloads))
         if self.dies:  # it is done, but nobody is left to take note of it
             self.away = True
             self.died.set()

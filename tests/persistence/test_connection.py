@@ -45,17 +45,17 @@ def test_a_slow_query_holds_up_no_other_thread() -> None:
 
 def test_threads_read_while_others_write() -> None:
     with Store.open("mem://") as store:
-        store._connection.run("UPSERT feedback:counter SET n = 0")
+        store._connection.run("UPSERT workflows:counter SET n = 0")
 
         def work(number: int) -> int:
             if number % 2:
                 return int(store._connection.first("RETURN $n", n=number))
-            store._connection.run("UPDATE feedback:counter SET n += 1")
+            store._connection.run("UPDATE workflows:counter SET n += 1")
             return number
 
         with ThreadPoolExecutor(8) as pool:
             assert list(pool.map(work, range(200))) == list(range(200))
-        assert store._connection.first("SELECT VALUE n FROM feedback:counter") == [100]
+        assert store._connection.first("SELECT VALUE n FROM workflows:counter") == [100]
 
 
 def test_closing_lets_running_queries_finish() -> None:

@@ -64,7 +64,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 def test_any_object_round_trips(kept: Store, value: dict[str, Any]) -> None:
     stored = check_object("metadata", value)
     [back, [row]] = kept._connection.run(
-        "RETURN $one; UPSERT feedback:x CONTENT { kept: $one }", one=stored
+        "RETURN $one; UPSERT workflows:x CONTENT { kept: $one }", one=stored
     )
     assert from_database(back) == value
     assert from_database(row["kept"]) == value
