@@ -51,7 +51,7 @@ def log_prediction(
     timestamp : when, in ISO 8601 with a zone; without it now
     latency_ms : how long the answer took, in milliseconds
     key : a name of your own for it, to give feedback on it later; what is logged again under the
-        same key counts once
+        same key counts once, and only the id of the first time is one to give feedback on
     Raises InvalidInput, StoreError if there is no room on disk for it.
     """
     from astermind_lab.persistence import Prediction

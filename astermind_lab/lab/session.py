@@ -217,8 +217,12 @@ class Session:
         from astermind_lab.monitoring.recorder import spool_root
 
         root = spool_root(self.store, self.settings.data_dir)
-        if root is not None and left_behind(root) and not self.store.read_only:
+        if self.store.read_only:
+            return
+        if root is not None and left_behind(root):
             self.recorder.start_flush()
+        elif self.settings.monitoring.store_inputs == "hash":  # its key is in the database
+            self.recorder  # noqa: B018
 
     def flush(self) -> None:
         """Wait until the predictions that were logged here are in the database.

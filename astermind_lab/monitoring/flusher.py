@@ -24,7 +24,15 @@ from typing import Protocol
 from filelock import FileLock, Timeout
 
 from astermind_lab.errors import StoreError, StoreUnavailable
-from astermind_lab.monitoring.spool import Batch, Fsync, Spool, record_length, records, segments
+from astermind_lab.monitoring.spool import (
+    FRAME_BYTES,
+    Batch,
+    Fsync,
+    Spool,
+    record_length,
+    records,
+    segments,
+)
 
 __all__ = ["Flusher", "TakesIn", "left_behind"]
 
@@ -252,7 +260,7 @@ class Flusher:
             names = [path.name for path in segments(folder)]
             for name in names:
                 self._read_out(folder, name)
-                (folder / name).unlink()
+                (folder / name).unlink(missing_ok=True)
             if names:
                 _log.info("stored what a program had left in %s", folder)
                 self._database.catch_up()
@@ -267,6 +275,10 @@ class Flusher:
         while batch := _next_batch(name, data, start):
             self._store(folder, batch)
             start = batch.end
+        if any(data[start : start + FRAME_BYTES]):  # a record began here
+            kept = folder.parent / f"damaged-{folder.name}-{name}"
+            (folder / name).replace(kept)
+            _log.error("%s is damaged from byte %d on; what follows was not stored", kept, start)
 
     def _keep_synced(self) -> None:
         while not self._closed.is_set():

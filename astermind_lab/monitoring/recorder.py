@@ -22,7 +22,7 @@ from filelock import FileLock
 
 from astermind_lab.errors import StoreError, StoreUnavailable
 from astermind_lab.monitoring.flusher import Flusher
-from astermind_lab.monitoring.spool import Fsync, Spool
+from astermind_lab.monitoring.spool import Fsync, Spool, SpoolFull
 
 if TYPE_CHECKING:
     from astermind_lab.persistence import Feedback, Prediction, Store
@@ -51,7 +51,7 @@ class Recorder:
     def __init__(self, store: Store, root: Path | None, options: RecorderOptions) -> None:
         """root : the folder of the spools of this database; None for one that ends with us.
 
-        Raises StoreUnavailable for a user who may only read, StoreError without a place on disk.
+        Raises StoreUnavailable for a user who may only read, SpoolFull without a place on disk.
         """
         if store.read_only:
             raise StoreUnavailable(
@@ -63,7 +63,10 @@ class Recorder:
         self._process = os.getpid()
         self._end: Callable[[], object] | None = None
         if root is None:
-            root = Path(tempfile.mkdtemp(prefix="astermind-"))
+            try:
+                root = Path(tempfile.mkdtemp(prefix="astermind-"))
+            except OSError as problem:
+                raise SpoolFull(f"no place for predictions on their way: {problem}") from None
             self._end = weakref.finalize(self, _remove, root, self._process)
         folder = root / uuid.uuid4().hex
         draft = folder.with_name(f".{folder.name}")
@@ -72,7 +75,7 @@ class Recorder:
         lock.acquire()
         self._spool.move(folder)
         self._flusher = Flusher(self._spool, lock, store.spooled)
-        self._salt: bytes | None = None
+        self._salt = store.salt() if options.store_inputs == "hash" else b""
 
     @property
     def waiting(self) -> int:
@@ -129,8 +132,6 @@ class Recorder:
             return row
         if self._options.store_inputs == "none":
             return replace(row, input=None)
-        if self._salt is None:
-            self._salt = self._store.salt()
         digest = hashlib.blake2b(row.input.encode(), key=self._salt, digest_size=16)
         return replace(row, input=None, input_hash=digest.hexdigest())
 
@@ -141,10 +142,13 @@ def _remove(folder: Path, process: int) -> None:
 
 
 def spool_root(store: Store, data_dir: Path) -> Path | None:
-    """Where the spools of a store are: inside it where it is a folder, else in the data folder."""
+    """Where the spools of a store are, for every program that opens it on this machine.
+
+    Inside it where it is a folder, beside a local engine, for a server in the data folder.
+    """
     if store.folder is not None:
         return store.folder / "spool"
     if not store.shared:
         return None
     name = hashlib.blake2b(store.identity.encode(), digest_size=8).hexdigest()
-    return data_dir / "spool" / name
+    return (store.data_dir or data_dir) / "spool" / name

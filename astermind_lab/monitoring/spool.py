@@ -29,10 +29,20 @@ from pathlib import Path
 
 from astermind_lab.errors import StoreError, StoreUnavailable
 
-__all__ = ["Batch", "Fsync", "Spool", "SpoolFull", "record_length", "records", "segments"]
+__all__ = [
+    "FRAME_BYTES",
+    "Batch",
+    "Fsync",
+    "Spool",
+    "SpoolFull",
+    "record_length",
+    "records",
+    "segments",
+]
 
 SEGMENT_BYTES = 16 * 1024 * 1024
 _FRAME = struct.Struct("<II")  # length, CRC-32
+FRAME_BYTES = _FRAME.size
 _ALIGN = 8
 _SUFFIX = ".spool"
 
@@ -46,7 +56,7 @@ class Fsync(StrEnum):
 
 
 class SpoolFull(StoreError):
-    """There is no room on disk for another record; nothing was recorded."""
+    """There is no place on disk for another record; nothing was recorded."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +113,7 @@ class Spool:
         """folder : of this spool alone; made if it is missing, and must hold no segment yet.
 
         most_bytes : that all segments together may take
-        Raises StoreError if it cannot be made.
+        Raises SpoolFull if it cannot be made.
         """
         self.folder = folder
         self.fsync = fsync
@@ -120,7 +130,7 @@ class Spool:
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as problem:
-            raise StoreError(
+            raise SpoolFull(
                 f"the folder {folder} for predictions on their way to the database cannot be made: "
                 f"{problem.strerror or problem}"
             ) from None

@@ -16,6 +16,7 @@ open a crowded one (``tally_rows.py``) all its shards are written, so that no wr
 from __future__ import annotations
 
 import random
+import re
 import threading
 import time
 import zlib
@@ -65,6 +66,10 @@ _COMMIT = """{
     FOR $one IN $more { UPSERT $one.id CONTENT $one RETURN NONE };
     DELETE $obsolete RETURN NONE;
 }"""
+
+# As the database words them; what users write stands in quotes, if at all.
+_MOVED = re.compile(r"An error occurred: moved: (spool|rows|tallies)\b")
+_KEY_TAKEN = "Database index `predictions_key` already contains"
 
 # Of each bucket the own shard whole, of the others what is needed of them.
 _LOOK = """RETURN [
@@ -322,10 +327,10 @@ class CountedWrites:
             else:
                 self._connection.write(_COMMIT, **bound)
         except StoreError as problem:
-            _, found, what = str(problem).partition("moved: ")
-            if found:
-                raise Moved(what.split()[0].rstrip(".")) from None
-            if "predictions_key" in str(problem):
+            moved = _MOVED.search(str(problem))
+            if moved:
+                raise Moved(moved[1]) from None
+            if _KEY_TAKEN in str(problem):
                 raise KeyTaken from None
             raise
 

@@ -178,6 +178,11 @@ class Store:
         return self._connection.target.folder
 
     @property
+    def data_dir(self) -> Path | None:
+        """The data folder of a local engine; None for other stores."""
+        return self._connection.target.data_dir
+
+    @property
     def identity(self) -> str:
         """The same for the same database, whoever opens it: address, namespace and database."""
         access = self._connection.access

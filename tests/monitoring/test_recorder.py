@@ -26,7 +26,14 @@ from astermind_lab.lab import Lab
 from astermind_lab.monitoring import flusher as flushing
 from astermind_lab.monitoring.flusher import left_behind
 from astermind_lab.monitoring.recorder import Recorder, RecorderOptions, spool_root
-from astermind_lab.monitoring.spool import Fsync, SpoolFull
+from astermind_lab.monitoring.spool import (
+    FRAME_BYTES,
+    Fsync,
+    Spool,
+    SpoolFull,
+    record_length,
+    segments,
+)
 from astermind_lab.persistence import Feedback, Prediction, Store
 from astermind_lab.persistence.engine import EngineOptions, ensure_engine
 from astermind_lab.settings import Monitoring, Settings
@@ -1232,3 +1239,27 @@ def test_what_is_recorded_is_not_shown_in_the_log(
     with pytest.raises(StoreUnavailable):
         recorder.flush()
     assert SECRET not in caplog.text
+
+
+def test_what_follows_a_damaged_record_is_kept(tmp_path: Path) -> None:
+    """A power cut, or a bad disk, in the middle of a file that a program has left."""
+    url = f"surrealkv://{tmp_path / 'store'}"
+    chance = random.Random(1)
+    rows = [replace(some(chance), input=f"input {number}") for number in range(3)]
+    with Store.open(url) as store:
+        _, payloads = store.spooled.pack(rows)
+    folder = tmp_path / "store" / "spool" / "left"
+    spool = Spool(folder)
+    spool.append(payloads)
+    spool.close()
+    [segment] = segments(folder)
+    data = bytearray(segment.read_bytes())
+    data[record_length(payloads[0]) + FRAME_BYTES + 3] ^= 1
+    segment.write_bytes(data)
+    with Store.open(url) as store:
+        recorder = Recorder(store, folder.parent, RecorderOptions())
+        recorder.flush()
+        assert [row.input for row in store.predictions.window("m")] == ["input 0"]
+        recorder.close()
+    [kept] = folder.parent.glob("damaged-left-*")
+    assert kept.read_bytes() == bytes(data) and not folder.exists()

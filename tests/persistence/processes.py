@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -17,7 +18,7 @@ from astermind_lab.persistence.engine import USERNAME, EngineOptions, Place, ens
 HERE = Path(__file__).parent
 PROJECT = HERE.parent.parent
 PATIENCE_SECONDS = 60
-IDLE_SECONDS = 60.0  # an engine that a broken test leaves behind ends by itself
+IDLE_SECONDS = 600.0  # an engine that a broken test leaves behind ends by itself
 
 
 def start(code: str, *arguments: str) -> subprocess.Popen[str]:
@@ -33,9 +34,22 @@ def start(code: str, *arguments: str) -> subprocess.Popen[str]:
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    """Wait for the end; returns exit code, output and error output."""
-    out, err = process.communicate(timeout=PATIENCE_SECONDS)
-    return process.returncode, out, err
+    """Wait for the end; returns exit code, output and error output.
+
+    Output that a reader of single lines has left in his buffer is part of it.
+    """
+    out, process.stdout = process.stdout, None
+    with ThreadPoolExecutor(1) as pool:
+        rest = pool.submit(out.read) if out is not None else None
+        try:
+            _, err = process.communicate(timeout=PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        text = "" if rest is None else rest.result()
+    if out is not None:
+        out.close()
+    return process.returncode, text, err
 
 
 def output(process: subprocess.Popen[str]) -> IO[str]:
