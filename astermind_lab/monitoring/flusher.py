@@ -36,7 +36,7 @@ from astermind_lab.monitoring.spool import (
 
 __all__ = ["Flusher", "TakesIn", "left_behind"]
 
-BATCH_RECORDS, BATCH_BYTES = 1_500, 4 << 20
+BATCH_RECORDS, BATCH_BYTES = 3000, 4 << 20
 LINGER_SECONDS = 0.1  # so long a record waits for others to go with it
 _SYNC_SECONDS = 0.5
 _LOOK_SECONDS = 60.0

@@ -219,10 +219,9 @@ class CountedWrites:
                 if not self._is_fine(bucket, known[bucket], signed):
                     continue
                 fine.add(bucket)
-                for seen, sign in signed:
-                    part = bucket.part(seen.at)
+                for part, some in _parts(bucket, signed):
                     parents[part] = bucket
-                    parts.setdefault(part, []).append((seen, sign))
+                    parts[part] = some
             nodes |= level
             level = parts
         deltas: dict[Bucket, Tally] = {}
@@ -291,11 +290,8 @@ class CountedWrites:
             self._closed.add(bucket)
             return
         kept = {_key(row["id"])[-1]: row for row in found}
-        parts: _Groups = {}
-        for row in rows:
-            seen = observation(row)
-            parts.setdefault(bucket.part(seen.at), []).append((seen, 1))
-        tallies = [write_tally(b, 0, 1, _delta(signed), False) for b, signed in parts.items()]
+        parts = _parts(bucket, [(observation(row), 1) for row in rows])
+        tallies = [write_tally(part, 0, 1, _delta(some), False) for part, some in parts]
         for shard in range(SHARDS):
             row = kept.get(shard)
             rev, tally = (row["rev"], read_tally(row)) if row else (0, Tally())
@@ -347,12 +343,26 @@ class CountedWrites:
 
 
 def _by_minute(counted: Sequence[Counted]) -> _Groups:
-    groups: _Groups = {}
+    groups: dict[tuple[str, str | None, int], list[_Signed]] = {}
     length = LENGTHS["m"]
     for model_id, version, seen, sign in counted:
-        bucket = Bucket(model_id, "m", seen.at // length * length, version)
-        groups.setdefault(bucket, []).append((seen, sign))
-    return groups
+        groups.setdefault((model_id, version, seen.at // length), []).append((seen, sign))
+    return {
+        Bucket(model_id, "m", minute * length, version): some
+        for (model_id, version, minute), some in groups.items()
+    }
+
+
+def _parts(bucket: Bucket, signed: Sequence[_Signed]) -> list[tuple[Bucket, list[_Signed]]]:
+    """The predictions in a bucket by its parts, one level finer."""
+    level = FINER[bucket.level]
+    length = LENGTHS[level]
+    groups: dict[int, list[_Signed]] = {}
+    for one in signed:
+        groups.setdefault(one[0].at // length, []).append(one)
+    return [
+        (bucket._replace(level=level, start=place * length), some) for place, some in groups.items()
+    ]
 
 
 def _delta(signed: Sequence[_Signed]) -> Tally:

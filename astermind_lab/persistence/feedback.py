@@ -12,7 +12,7 @@ import itertools
 import logging
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -144,12 +144,11 @@ class FeedbackRepository:
 
     def settle(self, rows: Iterable[Row], items: Iterable[Feedback]) -> None:
         """Apply what waits for these predictions, and of this feedback what had to wait."""
-        self._settle([*(_waiting(one.target) for one in items), *_awaited_by(rows)])
+        if self._connection.first("SELECT VALUE id FROM _waiting LIMIT 1"):
+            self._settle([*(_waiting(one.target) for one in items), *_awaited_by(rows)])
 
     def _settle(self, records: Sequence[RecordID]) -> int:
         """Of what waits, apply that whose prediction is there; how many that were."""
-        if not self._connection.first("SELECT VALUE id FROM _waiting LIMIT 1"):
-            return 0
         while True:
             rows = self._connection.first(
                 "SELECT * FROM $records WHERE id != NONE", records=list(records)
@@ -243,8 +242,10 @@ def _latest(items: Iterable[Feedback]) -> dict[tuple[str, str, str], Feedback]:
     return latest
 
 
-def _apply_to(rows: Sequence[Row], items: Iterable[Feedback]) -> dict[tuple[str, str, str], Row]:
+def _apply_to(rows: Sequence[Row], items: Collection[Feedback]) -> dict[tuple[str, str, str], Row]:
     """Put truths into rows that are about to be written; which feedback that was on which."""
+    if not items:
+        return {}
     by_id = {record_name(row["id"]): row for row in rows}
     by_key = {(row["model_id"], row["key"]): row for row in rows if row.get("key") is not None}
     own = {}

@@ -74,12 +74,6 @@ class Bucket(NamedTuple):
         key = [self.model_id, self.level, self.start, self.version or "", shard]
         return RecordID("metrics", key)
 
-    def part(self, at: int) -> Bucket:
-        """The part of this bucket, one level finer, in which a moment lies."""
-        level = FINER[self.level]
-        length = LENGTHS[level]
-        return self._replace(level=level, start=at // length * length)
-
 
 class Piece(NamedTuple):
     """A stretch of time, [low, high) in microseconds. level : of its tallies; "" are the rows."""
