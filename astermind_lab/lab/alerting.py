@@ -1,4 +1,4 @@
-"""Monitors, the alerts they raise, and retention."""
+"""Monitors, and the alerts that they raise."""
 
 from __future__ import annotations
 
@@ -15,14 +15,11 @@ from astermind_lab.results import (
     AlertItem,
     AlertList,
     DeletedMonitor,
-    MonitoredModel,
-    MonitoredModels,
     MonitorEvaluation,
     MonitorItem,
     MonitorList,
-    RetentionReport,
 )
-from astermind_lab.tools import Progress, Wire, tool
+from astermind_lab.tools import Wire, tool
 
 if TYPE_CHECKING:
     from astermind_lab.lab.session import Session
@@ -30,11 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "acknowledge_alert",
-    "apply_retention",
     "create_monitor",
     "delete_monitor",
     "list_alerts",
-    "list_monitored_models",
     "list_monitors",
     "mute_alert",
     "resolve_alert",
@@ -247,62 +242,6 @@ def _set(
     now = lab.clock.now()
     changed = lab.store.alerts.set_status(alert_id, status, now=now, note=note, until=until)
     return alert_item(changed)
-
-
-@tool()
-def list_monitored_models(lab: Session) -> MonitoredModels:
-    """The models whose predictions are logged, also such that are not the lab's own."""
-    lab.flush()
-    found = lab.store.tallies.overview(lab.store.predictions.models())
-    return MonitoredModels(
-        models=[
-            MonitoredModel(model_id=name, predictions=n, truths=known, last_day=day)
-            for name, n, known, day in found
-        ]
-    )
-
-
-@tool(slow=True)
-def apply_retention(
-    lab: Session, dry_run: bool = True, progress: Progress | None = None
-) -> RetentionReport:
-    """Remove what has been kept as long as the settings say, or say what that would be.
-
-    The settings are retention.predictions, .metrics and .old_model_versions. Figures outlive the
-    predictions that they were made of. A program that has this lab open does it once an hour.
-
-    dry_run : only say what would be removed
-    Raises InvalidInput.
-    """
-    from astermind_lab.monitoring.retention import apply_rules
-
-    dry_run = check.flag(dry_run, "dry_run")
-    rules, now = lab.rules, lab.clock.now()
-    rows, metrics = rules.edges(now)
-
-    def told(n: int) -> None:
-        if progress is not None:
-            progress(0.5, f"{n:,} predictions removed")
-
-    lab.flush()
-    found = apply_rules(lab.store, rules, now, dry_run=dry_run, progress=told)
-    notes = []
-    if not rules:
-        notes.append(
-            "The settings keep everything: retention.predictions, .metrics and "
-            ".old_model_versions are not set."
-        )
-    if rules.metrics is not None and rules.predictions is None:
-        notes.append("Metrics are kept as long as the predictions that they count, for ever.")
-    return RetentionReport(
-        dry_run=dry_run,
-        predictions_before=rows,
-        metrics_before=metrics,
-        predictions=found.predictions,
-        metrics=found.metrics,
-        versions=[list(pair) for pair in found.versions],
-        notes=notes,
-    )
 
 
 def _item(monitor: Monitor) -> MonitorItem:

@@ -15,6 +15,7 @@ from astermind_lab.lab import (
     measuring,
     predicting,
     recording,
+    retaining,
     training,
     updating,
     versions,
@@ -77,7 +78,7 @@ class Lab(Session):
     get_confusion_matrix = measuring.get_confusion_matrix
     detect_drift = drifting.detect_drift
     estimate_accuracy = drifting.estimate_accuracy
-    list_monitored_models = alerting.list_monitored_models
+    list_monitored_models = retaining.list_monitored_models
 
     # Monitors and retention
     create_monitor = alerting.create_monitor
@@ -88,4 +89,4 @@ class Lab(Session):
     acknowledge_alert = alerting.acknowledge_alert
     mute_alert = alerting.mute_alert
     resolve_alert = alerting.resolve_alert
-    apply_retention = alerting.apply_retention
+    apply_retention = retaining.apply_retention
