@@ -9,7 +9,8 @@ import pytest
 
 from astermind_lab.errors import InvalidInput
 from astermind_lab.lab import Lab
-from tests.lab.data import EXAMPLES
+from astermind_lab.settings import Settings
+from tests.lab.data import EXAMPLES, SMALL
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 THEN = {"start": START, "end": START + timedelta(hours=5)}
@@ -165,3 +166,17 @@ def test_texts_of_a_model_in_memory_carry_drift_features_however_they_are_logged
     assert logged["another"].features is None
     found = [row.features for row in trained.store.predictions.window("topics")]
     assert found[0] == found[2] is not None
+
+
+def test_drift_of_inputs_needs_no_texts(settings: Settings) -> None:
+    monitoring = settings.monitoring.model_copy(update={"store_inputs": "none"})
+    without = settings.model_copy(update={"monitoring": monitoring})
+    texts = [example["text"] for example in EXAMPLES] * 4
+    with Lab.open("mem://", settings=without) as lab:
+        lab.train_classifier("topics", EXAMPLES, SMALL)
+        for window, some in ((THEN, texts), (NOW, sorted(texts)[: len(texts) // 3])):
+            moments = [window["start"] + place * timedelta(seconds=9) for place in range(len(some))]
+            lab.predict_many("topics", some, log_prediction=True, timestamps=moments)
+        found = lab.detect_drift("topics", THEN, NOW, detectors=["inputs"]).drift_analysis
+        assert found.drift_detected
+        assert {row.input for row in lab.store.predictions.window("topics")} == {None}
