@@ -48,6 +48,7 @@ WATCHED = (
     "jobs",
     "feedback",
     "monitored_models",
+    "prediction_keys",
     "monitors",
     "alerts",
 )

@@ -30,7 +30,7 @@ from surrealdb import RecordID
 from astermind_lab.core.tally import Observation, Tally
 from astermind_lab.errors import StoreError
 from astermind_lab.persistence.connection import Connection
-from astermind_lab.persistence.prediction_rows import keys, observation
+from astermind_lab.persistence.prediction_rows import key_row, keys, observation
 from astermind_lab.persistence.tally_rows import (
     CROWDED,
     FINER,
@@ -60,6 +60,7 @@ _COMMIT = """{
     IF $there != $revs { THROW 'moved: tallies' };
     LET $stored = array::len((INSERT INTO predictions $rows RETURN VALUE 1));
     IF $stored != $expected { THROW 'the engine stored ' + <string> $stored + ' rows' };
+    INSERT INTO prediction_keys $keys RETURN NONE;
     FOR $one IN $updates { UPDATE $one.id SET ground_truth = $one.ground_truth RETURN NONE };
     DELETE $gone RETURN NONE;
     FOR $tally IN $tallies { UPSERT $tally.id CONTENT $tally RETURN NONE };
@@ -69,7 +70,7 @@ _COMMIT = """{
 
 # As the database words them; what users write stands in quotes, if at all.
 _MOVED = re.compile(r"An error occurred: moved: (spool|rows|tallies)\b")
-_KEY_TAKEN = "Database index `predictions_key` already contains"
+_KEY_TAKEN = re.compile(r"[Rr]ecord `prediction_keys:.*already exists", re.DOTALL)
 
 # Of each bucket the own shard whole, of the others what is needed of them.
 _LOOK = """RETURN [
@@ -311,6 +312,7 @@ class CountedWrites:
             "revs": [[row["id"], row["rev"] - 1] for row in tallies if row["rev"] > 1],
             "rows": change.rows,
             "expected": len(change.rows),
+            "keys": [key_row(row) for row in change.rows if row.get("key") is not None],
             "updates": [{"id": r, "ground_truth": truth} for r, _, truth in change.truths],
             "gone": [record for record, _ in change.gone],
             "tallies": tallies,
@@ -323,11 +325,11 @@ class CountedWrites:
             else:
                 self._connection.write(_COMMIT, **bound)
         except StoreError as problem:
+            if bound["keys"] and _KEY_TAKEN.search(str(problem)):
+                raise KeyTaken from None
             moved = _MOVED.search(str(problem))
             if moved:
                 raise Moved(moved[1]) from None
-            if _KEY_TAKEN in str(problem):
-                raise KeyTaken from None
             raise
 
     def _keep(self, after: Mapping[Bucket, _Kept], shard: int) -> None:

@@ -13,9 +13,18 @@ from surrealdb import BoundIncluded, Range, RecordID
 
 from astermind_lab.core.tally import Features, Observation
 from astermind_lab.errors import InvalidInput, shown
-from astermind_lab.persistence.values import check_moment
+from astermind_lab.persistence.values import check_moment, record_name
 
-__all__ = ["check_window", "keys", "model_of", "observation", "record_of", "ticks"]
+__all__ = [
+    "check_window",
+    "key_record",
+    "key_row",
+    "keys",
+    "model_of",
+    "observation",
+    "record_of",
+    "ticks",
+]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
@@ -67,6 +76,17 @@ def check_window(start: datetime | None, end: datetime | None) -> tuple[int, int
 def keys(low: list[Any], high: list[Any]) -> RecordID:
     """The records from ``low`` to ``high``; an empty list in a key sorts after any other part."""
     return RecordID("predictions", Range(BoundIncluded(low), BoundIncluded(high)))
+
+
+def key_record(model_id: str, key: str) -> RecordID:
+    """Where it stands which prediction of a model has a key of the user's."""
+    return RecordID("prediction_keys", [model_id, key])
+
+
+def key_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row that says so of a prediction with a key."""
+    record = key_record(row["model_id"], row["key"])
+    return {"id": record, "prediction_id": record_name(row["id"]), "at": row["id"].id[1]}
 
 
 def ticks(moment: datetime) -> int:

@@ -30,6 +30,7 @@ from astermind_lab.persistence.connection import Connection
 from astermind_lab.persistence.counted import Change, CountedWrites, KeyTaken, Moved
 from astermind_lab.persistence.prediction_rows import (
     check_window,
+    key_record,
     keys,
     observation,
     record_of,
@@ -61,8 +62,6 @@ _LONG_AGO = ticks(datetime(2000, 1, 1, tzinfo=UTC))
 _NUMBERS = 2**62
 _LONGEST_MS = 1e12
 
-_KEYS = 100  # looked up at once
-_BY_KEY = "SELECT * FROM predictions WHERE model_id = $m{0} AND key = $k{0}"
 
 Row = dict[str, Any]
 _NOTHING = Change()
@@ -153,8 +152,7 @@ class PredictionRepository:
 
     def taken(self, rows: Sequence[Row]) -> dict[tuple[str, str], str]:
         """The models and keys of rows that are in the log already, with the ids there."""
-        found = self.by_keys([pair for row in rows if (pair := _pair(row))])
-        return {pair: record_name(row["id"]) for pair, row in found.items()}
+        return self._names([pair for row in rows if (pair := _pair(row))])
 
     def models(self) -> list[str]:
         """The models that predictions were ever logged of, in order."""
@@ -163,15 +161,25 @@ class PredictionRepository:
 
     def by_keys(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Row]:
         """The rows of these models and keys, as far as they are in the log."""
-        found = {}
-        for start in range(0, len(pairs), _KEYS):
-            some = pairs[start : start + _KEYS]
-            asked = ", ".join(f"({_BY_KEY.format(place)})" for place in range(len(some)))
-            bound = {f"m{place}": model_id for place, (model_id, _) in enumerate(some)}
-            bound |= {f"k{place}": key for place, (_, key) in enumerate(some)}
-            answer = self._connection.first(f"RETURN [{asked}]", **bound)
-            found.update({pair: rows[0] for pair, rows in zip(some, answer, strict=True) if rows})
-        return found
+        names = self._names(pairs)
+        if not names:
+            return {}
+        rows = self._connection.first(
+            "SELECT * FROM $records WHERE id != NONE",
+            records=[record_of(name) for name in names.values()],
+        )
+        there = {record_name(row["id"]): row for row in rows}
+        return {pair: there[name] for pair, name in names.items() if name in there}
+
+    def _names(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """The ids of the predictions that have these keys."""
+        if not pairs:
+            return {}
+        rows = self._connection.first(
+            "SELECT * FROM $records WHERE id != NONE",
+            records=[key_record(*pair) for pair in pairs],
+        )
+        return {tuple(row["id"].id): row["prediction_id"] for row in rows}
 
     def window(
         self,
@@ -217,8 +225,10 @@ class PredictionRepository:
             while True:
                 rows = self._connection.first("SELECT * FROM $range", range=keys(low, high))
                 gone = [(row["id"], row.get("ground_truth")) for row in rows]
+                named = [key_record(*pair) for row in rows if (pair := _pair(row))]
+                change = Change(gone=gone, counted=added((), rows, -1), settled=named)
                 with suppress(Moved):  # somebody changed one of them: look again
-                    self.counted.commit(Change(gone=gone, counted=added((), rows, -1)))
+                    self.counted.commit(change)
                     break
             deleted += len(rows)
         return deleted

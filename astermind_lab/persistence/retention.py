@@ -68,6 +68,7 @@ class RetentionRepository:
                 progress(sum(removed.values()))
             for level in _SHORT:
                 self._remove_tallies(model_id, level, edge)
+        self._connection.write("DELETE prediction_keys WHERE at < $edge RETURN NONE", edge=edge)
         return removed
 
     def count_tallies(self, before: datetime) -> int:
