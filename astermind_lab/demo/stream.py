@@ -18,7 +18,7 @@ __all__ = ["Stream", "stream"]
 
 _NEWS = Path("huffpost_stream") / "stream.jsonl"
 _SENTENCES = 8_000
-_APART = timedelta(minutes=20)
+_APART = timedelta(seconds=30)
 _START = datetime(2026, 1, 5, tzinfo=UTC)
 _NORTH = ("danish", "dutch", "german", "norwegian", "swedish")
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Recorder", "RecorderOptions", "spool_root"]
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
