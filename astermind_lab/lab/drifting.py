@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from astermind_lab.monitoring.drift.verdict import Judged
     from astermind_lab.monitoring.label_free import ConditionalAccuracy
 
-__all__ = ["DETECTORS", "detect_drift", "estimate_accuracy", "finding_of"]
+__all__ = ["detect_drift", "estimate_accuracy", "finding_of"]
 
-DETECTORS = ("labels", "confidence", "inputs", "separability", "performance")
 _LARGEST_DIVERGENCE = 0.6931  # ln 2
 _ALARM = 0.01  # p-value below which a change of the inputs is spoken of
 _OTHER_INPUTS = (
@@ -64,10 +63,10 @@ def detect_drift(
     version : only the predictions of this version, or of the one an alias names now
     Raises InvalidInput.
     """
-    from astermind_lab.monitoring.drift.verdict import compare_windows
+    from astermind_lab.monitoring.drift.verdict import DETECTORS, compare_windows
 
     model_id = check.identifier(model_id, "model_id")
-    asked = check.choices(detectors, "detectors", DETECTORS)
+    asked = check.choices(detectors, "detectors", tuple(DETECTORS))
     alpha = check.number_between(alpha, "alpha", 1e-6, 0.5)
     if threshold is None:
         threshold = lab.settings.monitoring.drift_threshold

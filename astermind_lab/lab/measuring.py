@@ -87,8 +87,7 @@ def versions_of(lab: Session, model_id: str, version: str | None) -> Collection[
 
 def widened(totals: Totals, start: datetime | None, end: datetime | None) -> list[str]:
     """What to say where the rows at the window's ends are kept no more."""
-    from astermind_lab.persistence.prediction_rows import ticks
-    from astermind_lab.persistence.tallies import moment
+    from astermind_lab.persistence.prediction_rows import moment, ticks
 
     early = start is not None and totals.low < ticks(start)
     late = end is not None and totals.high > ticks(end) + 1

@@ -29,8 +29,8 @@ from astermind_lab.monitoring.spool import (
     Batch,
     Fsync,
     Spool,
+    next_batch,
     record_length,
-    records,
     segments,
 )
 
@@ -272,7 +272,8 @@ class Flusher:
     def _read_out(self, folder: Path, name: str) -> None:
         start = self._database.position(f"{folder.name}/{name}")
         data = (folder / name).read_bytes()
-        while batch := _next_batch(name, data, start):
+        limits = {"most": BATCH_RECORDS, "most_bytes": BATCH_BYTES}
+        while (batch := next_batch(name, data, start, **limits)).payloads:
             self._store(folder, batch)
             start = batch.end
         if any(data[start : start + FRAME_BYTES]):  # a record began here
@@ -304,16 +305,6 @@ def _set_aside(path: Path, payload: bytes, problem: Exception) -> None:
         os.write(file, payload[1:] + b"\n")
     finally:
         os.close(file)
-
-
-def _next_batch(name: str, data: bytes, start: int) -> Batch | None:
-    found: list[bytes] = []
-    end = start
-    for payload, end in records(data, start):
-        found.append(payload)
-        if len(found) == BATCH_RECORDS or end - start > BATCH_BYTES:
-            break
-    return Batch(name, start, end, found) if found else None
 
 
 class _Considerate:

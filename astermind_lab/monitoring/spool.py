@@ -35,6 +35,7 @@ __all__ = [
     "Fsync",
     "Spool",
     "SpoolFull",
+    "next_batch",
     "record_length",
     "records",
     "segments",
@@ -187,14 +188,8 @@ class Spool:
                 return None
             segment = self._segments[0]
             start, stop = segment.read, segment.end
-        found: list[bytes] = []
-        end = start
-        for payload, after in records(segment.memory, start, stop):
-            if found and (len(found) == most or after - start > most_bytes):
-                break
-            found.append(payload)
-            end = after
-        return Batch(segment.path.name, start, end, found)
+        name = segment.path.name
+        return next_batch(name, segment.memory, start, stop, most=most, most_bytes=most_bytes)
 
     def done(self, batch: Batch) -> None:
         """The records are in the database."""
@@ -306,6 +301,26 @@ def records(
             return
         start += record_length(payload)
         yield payload, start
+
+
+def next_batch(
+    name: str,
+    data: mmap.mmap | bytes,
+    start: int,
+    stop: int | None = None,
+    *,
+    most: int,
+    most_bytes: int,
+) -> Batch:
+    """The records of a segment from ``start`` on, so many at the most; none where none is whole."""
+    found: list[bytes] = []
+    end = start
+    for payload, after in records(data, start, stop):
+        if found and (len(found) == most or after - start > most_bytes):
+            break
+        found.append(payload)
+        end = after
+    return Batch(name, start, end, found)
 
 
 def record_length(payload: bytes) -> int:

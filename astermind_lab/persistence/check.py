@@ -29,6 +29,7 @@ from astermind_lab.persistence.faults import TableMissing
 from astermind_lab.persistence.migrate import packaged, pending
 from astermind_lab.persistence.reporting import growing
 from astermind_lab.persistence.restore import unfinished_restore
+from astermind_lab.persistence.slices import count_records
 from astermind_lab.persistence.table_pages import table_pages
 from astermind_lab.persistence.values import record_name
 from astermind_lab.tools import Progress
@@ -269,12 +270,9 @@ class _Inspection:
 
     def _count(self, table: str, low: list[Any], high: list[Any]) -> int:
         try:
-            rows = self._connection.first(
-                "SELECT count() FROM $range GROUP ALL", range=_range(table, low, high)
-            )
+            return count_records(self._connection, _range(table, low, high))
         except TableMissing:
             return 0
-        return int(rows[0]["count"]) if rows else 0
 
 
 def _range(table: str, low: list[Any], high: list[Any]) -> RecordID:

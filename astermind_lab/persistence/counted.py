@@ -30,7 +30,7 @@ from surrealdb import RecordID
 from astermind_lab.core.tally import Observation, Tally
 from astermind_lab.errors import StoreError
 from astermind_lab.persistence.connection import Connection
-from astermind_lab.persistence.prediction_rows import key_row, keys, observation
+from astermind_lab.persistence.prediction_rows import between, key_row, observation, parts_of
 from astermind_lab.persistence.tally_rows import (
     CROWDED,
     FINER,
@@ -41,9 +41,9 @@ from astermind_lab.persistence.tally_rows import (
     write_tally,
 )
 
-__all__ = ["SHARDS", "Advance", "Change", "CountedWrites", "KeyTaken", "Moved"]
+__all__ = ["Advance", "Change", "CountedWrites", "KeyTaken", "Moved"]
 
-SHARDS = 4  # the first is common
+_SHARDS = 4  # the first is common
 _CACHED = 512
 _ATTEMPTS = 60
 _LONGEST_PAUSE = 0.1
@@ -129,9 +129,6 @@ class Change:
     settled: Sequence[RecordID] = ()
     advance: Advance | None = None
 
-    def __bool__(self) -> bool:
-        return bool(self.rows or self.truths or self.gone or self.more or self.settled)
-
 
 @dataclass(frozen=True)
 class _Kept:
@@ -163,7 +160,7 @@ class CountedWrites:
         self._lock = threading.Lock()
         self._known: OrderedDict[tuple[Bucket, int], _Kept] = OrderedDict()
         self._closed: set[Bucket] = set()  # that cannot be opened, because rows of it are gone
-        self._own_shard = 1 + zlib.crc32(writer.encode()) % (SHARDS - 1)
+        self._own_shard = 1 + zlib.crc32(writer.encode()) % (_SHARDS - 1)
         self._shard = 0
 
     def commit(self, change: Change) -> None:
@@ -257,7 +254,7 @@ class CountedWrites:
         missing = [bucket for bucket in buckets if bucket not in known]
         if not missing:
             return known
-        places = {_key(b.record(s)): (b, s) for b in missing for s in range(SHARDS)}
+        places = {parts_of(b.record(s)): (b, s) for b in missing for s in range(_SHARDS)}
         own, others = self._connection.first(
             _LOOK,
             own=[bucket.record(shard) for bucket in missing],
@@ -266,14 +263,14 @@ class CountedWrites:
         elsewhere: dict[Bucket, int] = {}
         fine: set[Bucket] = set()
         for row in others:
-            bucket = places[_key(row["id"])][0]
+            bucket = places[parts_of(row["id"])][0]
             elsewhere[bucket] = elsewhere.get(bucket, 0) + row["n"]
             if row["fine"]:
                 fine.add(bucket)
         for bucket in missing:
             known[bucket] = _Kept(fine=bucket in fine, others=elsewhere.get(bucket))
         for row in own:
-            bucket = places[_key(row["id"])][0]
+            bucket = places[parts_of(row["id"])][0]
             known[bucket] = _Kept(row["rev"], read_tally(row), row["fine"], elsewhere.get(bucket))
         return known
 
@@ -282,18 +279,18 @@ class CountedWrites:
         low, high = bucket.start, bucket.start + LENGTHS[bucket.level]
         found, rows = self._connection.first(
             _CONTENT,
-            records=[bucket.record(shard) for shard in range(SHARDS)],
-            range=keys([bucket.model_id, low], [bucket.model_id, high - 1, []]),
+            records=[bucket.record(shard) for shard in range(_SHARDS)],
+            range=between(bucket.model_id, low, high),
             version=bucket.version,
         )
-        self._forget(*[(bucket, shard) for shard in range(SHARDS)])
+        self._forget(*[(bucket, shard) for shard in range(_SHARDS)])
         if len(rows) != sum(row["n"] for row in found):
             self._closed.add(bucket)
             return
-        kept = {_key(row["id"])[-1]: row for row in found}
+        kept = {parts_of(row["id"])[-1]: row for row in found}
         parts = _parts(bucket, [(observation(row), 1) for row in rows])
         tallies = [write_tally(part, 0, 1, _delta(some), False) for part, some in parts]
-        for shard in range(SHARDS):
+        for shard in range(_SHARDS):
             row = kept.get(shard)
             rev, tally = (row["rev"], read_tally(row)) if row else (0, Tally())
             tallies.append(write_tally(bucket, shard, rev + 1, tally, True))
@@ -386,10 +383,5 @@ def _rows(
     """The rows of tallies; of those that are new and open the other, empty shards as well."""
     rows = [write_tally(b, shard, kept.rev, kept.tally, kept.fine) for b, kept in after.items()]
     for bucket in opened:
-        rows += [write_tally(bucket, s, 1, Tally(), True) for s in range(SHARDS) if s != shard]
+        rows += [write_tally(bucket, s, 1, Tally(), True) for s in range(_SHARDS) if s != shard]
     return rows
-
-
-def _key(record: RecordID) -> tuple[Any, ...]:
-    parts: Any = record.id
-    return tuple(parts)

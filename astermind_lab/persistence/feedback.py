@@ -22,7 +22,7 @@ from surrealdb import BoundExcluded, BoundIncluded, Range, RecordID
 from astermind_lab.clock import Clock
 from astermind_lab.persistence.connection import Connection
 from astermind_lab.persistence.counted import Advance, Change, KeyTaken, Moved
-from astermind_lab.persistence.prediction_rows import record_of, ticks
+from astermind_lab.persistence.prediction_rows import parts_of, record_of, ticks
 from astermind_lab.persistence.predictions import (
     PredictionRepository,
     added,
@@ -79,7 +79,7 @@ class FeedbackRepository:
         model_id, name = one.model_id, None
         if one.prediction_id is not None:
             record = record_of(one.prediction_id)
-            model_id, name = str(_parts(record)[0]), record_name(record)
+            model_id, name = str(parts_of(record)[0]), record_name(record)
         else:
             check_id("key", one.key)
         return Feedback(
@@ -139,7 +139,7 @@ class FeedbackRepository:
             range=RecordID("_waiting", Range(BoundExcluded(last), BoundIncluded([[]]))),
         ):
             applied += self._settle(some)
-            last = list(_parts(some[-1]))
+            last = list(parts_of(some[-1]))
         return applied
 
     def settle(self, rows: Iterable[Row], items: Iterable[Feedback]) -> None:
@@ -182,8 +182,8 @@ class FeedbackRepository:
             rows = self._connection.first(
                 "SELECT * FROM $records WHERE id != NONE", records=list(by_id.values())
             )
-            there = {_parts(row["id"]): row for row in rows}
-            found = {t: there[_parts(r)] for t, r in by_id.items() if _parts(r) in there}
+            there = {parts_of(row["id"]): row for row in rows}
+            found = {t: there[parts_of(r)] for t, r in by_id.items() if parts_of(r) in there}
         by_key = {(one.model_id, one.key): one.target for one in items if one.key is not None}
         for pair, row in self._predictions.by_keys(list(by_key)).items():
             found[by_key[pair]] = row
@@ -206,7 +206,7 @@ class FeedbackRepository:
                 more.append({"id": _waiting(target), "since": since, **_fields(one)})
                 continue
             settled += _awaited_by([row])  # an earlier word, which counts no more
-            place = _parts(row["id"])
+            place = parts_of(row["id"])
             before = None if target in own else words.get(place, row.get("ground_truth"))
             more.append(self._line(one, row["id"], before))
             if target not in own:
@@ -281,8 +281,3 @@ def _feedback(row: Row) -> Feedback:
 
 def _fields(one: Feedback) -> Row:
     return {name: value for name, value in vars(one).items() if value is not None}
-
-
-def _parts(record: RecordID) -> tuple[Any, ...]:
-    parts: Any = record.id
-    return tuple(parts)

@@ -16,12 +16,15 @@ from astermind_lab.errors import InvalidInput, shown
 from astermind_lab.persistence.values import check_moment, record_name
 
 __all__ = [
+    "between",
     "check_window",
     "key_record",
     "key_row",
     "keys",
     "model_of",
+    "moment",
     "observation",
+    "parts_of",
     "record_of",
     "ticks",
 ]
@@ -61,8 +64,13 @@ def record_of(name: object) -> RecordID:
 
 def model_of(name: object) -> str:
     """The model of a prediction's id; raises InvalidInput("prediction_id")."""
-    parts: Any = record_of(name).id
-    return str(parts[0])
+    return str(parts_of(record_of(name))[0])
+
+
+def parts_of(record: RecordID) -> tuple[Any, ...]:
+    """The parts of a record id that is made of parts."""
+    parts: Any = record.id
+    return tuple(parts)
 
 
 def check_window(start: datetime | None, end: datetime | None) -> tuple[int, int]:
@@ -89,6 +97,16 @@ def key_row(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"id": record, "prediction_id": record_name(row["id"]), "at": row["id"].id[1]}
 
 
+def between(model_id: str, low: int, high: int) -> RecordID:
+    """The predictions of a model in [low, high), microseconds since 1970."""
+    return keys([model_id, low], [model_id, high - 1, []])
+
+
 def ticks(moment: datetime) -> int:
     """Microseconds since 1970."""
     return (moment - _EPOCH) // _TICK
+
+
+def moment(at: int) -> datetime:
+    """The inverse of ``ticks``."""
+    return _EPOCH + timedelta(microseconds=at)

@@ -36,7 +36,7 @@ from astermind_lab.persistence.prediction_rows import (
     record_of,
     ticks,
 )
-from astermind_lab.persistence.slices import slices
+from astermind_lab.persistence.slices import count_records, slices
 from astermind_lab.persistence.tally_rows import Counted
 from astermind_lab.persistence.values import (
     check_id,
@@ -145,7 +145,7 @@ class PredictionRepository:
         Raises KeyTaken, Moved, StoreError.
         """
         models = {row["model_id"] for row in rows} - self._noted
-        more = [*also.more, *map(_note, models)]
+        more = [*also.more, *map(note, models)]
         counted = added(also.counted, rows)
         self.counted.commit(replace(also, rows=rows, counted=counted, more=more))
         self._noted |= models
@@ -276,8 +276,7 @@ class PredictionRepository:
         return since, until
 
     def _count(self, low: list[Any], high: list[Any]) -> int:
-        rows = self._connection.first("SELECT count() FROM $range GROUP ALL", range=keys(low, high))
-        return int(rows[0]["count"]) if rows else 0
+        return count_records(self._connection, keys(low, high))
 
     def _row(self, place: int, row: Prediction) -> Row:
         try:
@@ -317,7 +316,8 @@ def _pair(row: Row) -> tuple[str, str] | None:
     return None if key is None else (row["model_id"], key)
 
 
-def _note(model_id: str) -> Row:
+def note(model_id: str) -> Row:
+    """The row that says that predictions of a model were logged."""
     return {"id": RecordID("monitored_models", [model_id]), "model_id": model_id}
 
 

@@ -15,10 +15,10 @@ from surrealdb import RecordID
 
 from astermind_lab.persistence.connection import Connection
 from astermind_lab.persistence.counted import Change
-from astermind_lab.persistence.prediction_rows import keys
-from astermind_lab.persistence.predictions import PredictionRepository, added
+from astermind_lab.persistence.prediction_rows import between
+from astermind_lab.persistence.predictions import PredictionRepository, added, note
 from astermind_lab.persistence.retention import horizon
-from astermind_lab.persistence.slices import slices
+from astermind_lab.persistence.slices import count_records, slices
 from astermind_lab.persistence.tally_rows import (
     LENGTHS,
     Bucket,
@@ -46,22 +46,16 @@ def recount(
     """
     models = connection.first("SELECT VALUE model_id FROM predictions GROUP BY model_id")
     done = {model_id: 0 for model_id in sorted(models)}
-    for model_id in done:
-        connection.write(
-            "UPSERT $record SET model_id = $model_id RETURN NONE",
-            record=RecordID("monitored_models", [model_id]),
-            model_id=model_id,
-        )
+    predictions.counted.commit(Change(more=[note(model_id) for model_id in done]))
     since = horizon(connection)
     for model_id in sorted({*done, *predictions.models()}):
         _clear(connection, model_id, since)
 
         def count(low: int, high: int, model_id: str = model_id) -> int:
-            return _size(connection, keys([model_id, low], [model_id, high - 1, []]))
+            return count_records(connection, between(model_id, low, high))
 
         for low, high, n in slices(count, since, _EVER, _CHUNK):
-            window = keys([model_id, low], [model_id, high - 1, []])
-            rows = connection.first("SELECT * FROM $range", range=window)
+            rows = connection.first("SELECT * FROM $range", range=between(model_id, low, high))
             predictions.counted.commit(Change(counted=added((), rows)))
             done[model_id] = done.get(model_id, 0) + n
             progress(sum(done.values()))
@@ -98,8 +92,3 @@ def _clear(connection: Connection, model_id: str, since: int) -> None:
         bucket = Bucket(model_id, "d", first_day, version)
         row = write_tally(bucket, 0, 1, read_tallies(rows), False)
         connection.write("UPSERT $record CONTENT $row RETURN NONE", record=row["id"], row=row)
-
-
-def _size(connection: Connection, records: RecordID) -> int:
-    rows = connection.first("SELECT count() FROM $range GROUP ALL", range=records)
-    return int(rows[0]["count"]) if rows else 0

@@ -13,9 +13,9 @@ from datetime import datetime
 from surrealdb import RecordID
 
 from astermind_lab.persistence.connection import Connection
-from astermind_lab.persistence.prediction_rows import keys, ticks
+from astermind_lab.persistence.prediction_rows import between, ticks
 from astermind_lab.persistence.predictions import PredictionRepository
-from astermind_lab.persistence.slices import slices
+from astermind_lab.persistence.slices import count_records, slices
 from astermind_lab.persistence.tally_rows import LENGTHS, Piece
 from astermind_lab.persistence.values import check_moment
 
@@ -61,8 +61,7 @@ class RetentionRepository:
 
             for low, high, n in slices(count, _LONG_AGO, edge, _CHUNK):
                 self._connection.write(
-                    "DELETE $range RETURN NONE",
-                    range=keys([model_id, low], [model_id, high - 1, []]),
+                    "DELETE $range RETURN NONE", range=between(model_id, low, high)
                 )
                 removed[model_id] = removed.get(model_id, 0) + n
                 progress(sum(removed.values()))
@@ -100,15 +99,10 @@ class RetentionRepository:
         return removed
 
     def _count(self, model_id: str, low: int, high: int) -> int:
-        records = keys([model_id, low], [model_id, high - 1, []])
-        return self._size(records)
+        return count_records(self._connection, between(model_id, low, high))
 
     def _count_tallies(self, model_id: str, level: str, low: int, high: int) -> int:
-        return self._size(Piece(level, low, high).records(model_id))
-
-    def _size(self, records: RecordID) -> int:
-        rows = self._connection.first("SELECT count() FROM $range GROUP ALL", range=records)
-        return int(rows[0]["count"]) if rows else 0
+        return count_records(self._connection, Piece(level, low, high).records(model_id))
 
 
 def horizon(connection: Connection) -> int:

@@ -9,7 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-__all__ = ["slices"]
+from surrealdb import RecordID
+
+from astermind_lab.persistence.connection import Connection
+
+__all__ = ["count_records", "slices"]
 
 
 def slices(
@@ -35,3 +39,9 @@ def slices(
             waiting.append((low, middle, left))
         elif n > 0:
             yield low, high, n
+
+
+def count_records(connection: Connection, records: RecordID) -> int:
+    """How many records a range holds."""
+    rows = connection.first("SELECT count() FROM $range GROUP ALL", range=records)
+    return int(rows[0]["count"]) if rows else 0

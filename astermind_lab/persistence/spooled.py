@@ -9,7 +9,6 @@ from __future__ import annotations
 import binascii
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from surrealdb import RecordID
@@ -18,13 +17,12 @@ from astermind_lab.errors import StoreError
 from astermind_lab.persistence.connection import Connection
 from astermind_lab.persistence.counted import Advance, Moved
 from astermind_lab.persistence.feedback import Feedback, FeedbackRepository
-from astermind_lab.persistence.prediction_rows import ticks
+from astermind_lab.persistence.prediction_rows import moment, ticks
 from astermind_lab.persistence.predictions import Prediction, PredictionRepository
 from astermind_lab.persistence.values import check_object, from_database, record_name
 
 __all__ = ["SpooledWrites"]
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FORGET = """{
     UPDATE $spools SET gone = true, touched = time::now() RETURN NONE;
     DELETE _spools WHERE gone = true AND touched < time::now() - 1d RETURN NONE;
@@ -116,7 +114,7 @@ def _unpack(payloads: Iterable[bytes]) -> tuple[list[dict[str, Any]], list[Feedb
     for payload in payloads:
         fields = json.loads(payload[1:])
         if payload[:1] == _FEEDBACK:
-            fields["timestamp"] = _moment(fields["timestamp"])
+            fields["timestamp"] = moment(fields["timestamp"])
             items.append(Feedback(**fields))
         else:
             rows.append(_row(fields))
@@ -129,13 +127,9 @@ def _row(fields: dict[str, Any]) -> dict[str, Any]:
         **fields,
         "id": RecordID("predictions", key),
         "model_id": key[0],
-        "timestamp": _moment(key[1]),
+        "timestamp": moment(key[1]),
         "metadata": check_object("metadata", fields["metadata"]),
     }
     if "features" in row:
         row["features"] = binascii.a2b_base64(row["features"])
     return row
-
-
-def _moment(at: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=at)

@@ -11,15 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from astermind_lab.core.tally import Tally
 from astermind_lab.persistence.connection import Connection
-from astermind_lab.persistence.prediction_rows import check_window, keys, observation
+from astermind_lab.persistence.prediction_rows import between, check_window, moment, observation
 from astermind_lab.persistence.retention import horizon
-from astermind_lab.persistence.slices import slices
+from astermind_lab.persistence.slices import count_records, slices
 from astermind_lab.persistence.tally_rows import (
     FINER,
     LENGTHS,
@@ -30,9 +30,8 @@ from astermind_lab.persistence.tally_rows import (
 )
 from astermind_lab.persistence.values import check_id, plain_moment
 
-__all__ = ["TallyRepository", "Totals", "moment"]
+__all__ = ["TallyRepository", "Totals"]
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HOUR = LENGTHS["h"]
 _MOST_ROWS = 20_000  # read at once
 _ATTEMPTS = 20  # to read while others write, before a window is taken as it is
@@ -239,7 +238,7 @@ class TallyRepository:
                     f"(SELECT {_COUNTED}{', features' * features} FROM ${name} WHERE {_FULL})"
                 )
                 continue
-            bound[name] = keys([model_id, part.piece.low], [model_id, part.piece.high - 1, []])
+            bound[name] = between(model_id, part.piece.low, part.piece.high)
             fields = _FIELDS + ", made_by, features" * features
             asked.append(
                 f"(IF (SELECT count() FROM ${name} GROUP ALL)[0].count > {_MOST_ROWS} "
@@ -254,23 +253,14 @@ class TallyRepository:
         """Rows that are too many to be read at once, slice by slice."""
 
         def count(low: int, high: int) -> int:
-            rows = self._connection.first(
-                "SELECT count() FROM $range GROUP ALL",
-                range=keys([model_id, low], [model_id, high - 1, []]),
-            )
-            return int(rows[0]["count"]) if rows else 0
+            return count_records(self._connection, between(model_id, low, high))
 
         for low, high, _ in slices(count, part.piece.low, part.piece.high, _MOST_ROWS):
             rows = self._connection.first(
                 f"SELECT {_FIELDS}, made_by, features FROM $range",
-                range=keys([model_id, low], [model_id, high - 1, []]),
+                range=between(model_id, low, high),
             )
             yield from _observed(_of(rows, part.versions))
-
-
-def moment(at: int) -> datetime:
-    """The time of so many microseconds since 1970."""
-    return _EPOCH + timedelta(microseconds=at)
 
 
 def _looks(edges: Sequence[_Edge]) -> list[str]:

@@ -10,7 +10,6 @@ is in its parts.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from surrealdb import BoundExcluded, BoundIncluded, Range, RecordID
@@ -18,6 +17,7 @@ from surrealdb import BoundExcluded, BoundIncluded, Range, RecordID
 from astermind_lab.core.tally import Observation, Tally
 from astermind_lab.core.tally_bytes import Packed, UnknownFormat, add_up, pack
 from astermind_lab.errors import StoreError, shown
+from astermind_lab.persistence.prediction_rows import moment
 
 __all__ = [
     "CROWDED",
@@ -48,8 +48,6 @@ LENGTHS: Mapping[str, int] = {
 FINER: Mapping[str, str] = {"m": "6s", "6s": "600ms", "600ms": "60ms"}
 CROWDED = 200
 """Predictions from which on a tally is opened."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Counted(NamedTuple):
@@ -129,7 +127,7 @@ def write_tally(bucket: Bucket, shard: int, rev: int, tally: Tally, fine: bool) 
         "model_id": bucket.model_id,
         "version": bucket.version,
         "level": bucket.level,
-        "start": _EPOCH + timedelta(microseconds=bucket.start),
+        "start": moment(bucket.start),
         "rev": rev,
         "fine": fine,
         "n": tally.n,
