@@ -20,7 +20,7 @@ python = $(or $(PYTHON),$(found),$(error Python 3.11 or newer is needed and none
 broken := $(shell $(BIN)/python -c '' >/dev/null 2>&1 || echo always)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lab check bench always
+.PHONY: help demo up test lab check bench always
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile
@@ -28,8 +28,11 @@ help: ## this list
 demo: $(VENV)/.ready-demo ## teach a classifier on real text, store it, ask it from a second process
 	@$(BIN)/astermind demo $(ARGS)
 
+up: $(VENV)/.ready-demo ## the engine, the dashboards and a browser, until Ctrl-C
+	@$(BIN)/astermind up $(ARGS)
+
 test: check ## check, then run every test and every notebook
-	@$(BIN)/python -m pytest -q --nbmake --nbmake-timeout=600 tests astermind_lab notebooks $(ARGS)
+	@$(BIN)/python -m pytest -q --nbmake --nbmake-timeout=120 tests astermind_lab notebooks $(ARGS)
 
 lab: $(VENV)/.ready-demo ## open JupyterLab on the notebooks
 	@$(BIN)/jupyter lab --notebook-dir=notebooks $(ARGS)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Generator
 
 import pytest
 
 FOREIGN = ("ASTERMIND_", "SURREALDB_", "ENABLE_PERSISTENCE", "LOG_PREDICTIONS")
 OURS = "ASTERMIND_TEST_"  # what the tests themselves are told, such as the address of a server
+FAST = "ASTERMIND_FAST"  # for notebooks: the data are shortened, and nothing else
+
+fast = os.environ.get(FAST) or os.environ.get("CI") == "true"
 
 _patch = pytest.MonkeyPatch()
 _home = tempfile.TemporaryDirectory(prefix="astermind-test-", ignore_cleanup_errors=True)
@@ -22,6 +26,14 @@ def pytest_configure() -> None:
     _patch.setenv("XDG_CONFIG_HOME", os.path.join(_home.name, "config"))
     # Engines that tests start end soon after the last client has gone.
     _patch.setenv("ASTERMIND_DATABASE__IDLE_TIMEOUT", "5s")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    with pytest.MonkeyPatch.context() as patch:
+        if fast and item.path.suffix == ".ipynb":
+            patch.setenv(FAST, "1")
+        return (yield)
 
 
 def pytest_unconfigure() -> None:

@@ -9,9 +9,12 @@ importing the package costs next to nothing.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
     from astermind_lab.core import ElmConfig, TextClassifier
     from astermind_lab.errors import AsterMindError
     from astermind_lab.lab import Lab
@@ -38,3 +41,30 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """``%load_ext astermind_lab``: the widgets, and the magics ``%elm`` and ``%%elm``."""
+    from astermind_lab.notebook import load_extension
+
+    load_extension(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """``%unload_ext astermind_lab``."""
+    from astermind_lab.notebook import unload_extension
+
+    unload_extension(shell)
+
+
+def _show_in_notebook() -> None:
+    """In IPython, let the objects that have a widget show themselves as one."""
+    ask: Any = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    shell = ask() if ask is not None else None
+    if shell is not None:
+        from astermind_lab.notebook import register
+
+        register(shell)
+
+
+_show_in_notebook()

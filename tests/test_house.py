@@ -114,6 +114,6 @@ def test_notebooks_are_kept_without_outputs() -> None:
 def test_make_says_what_it_can_do() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     verbs = re.findall(r"^([a-z]+):.* ## ", makefile, re.MULTILINE)
-    assert set(verbs) >= {"demo", "test", "lab", "check", "bench", "help"}
+    assert set(verbs) >= {"demo", "up", "test", "lab", "check", "bench", "help"}
     phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
     assert phony and set(verbs) <= set(phony[1].split())

@@ -293,6 +293,9 @@ def test_for_ever_can_be_said_over_a_limit(empty_places: Path) -> None:
         ({"automation__batch_size": 0}, "automation.batch_size: "),
         ({"automation__max_concurrent_jobs": "many"}, "automation.max_concurrent_jobs: "),
         ({"retention__old_model_versions": 0}, "retention.old_model_versions: "),
+        ({"dashboard__port": 65_536}, "dashboard.port: "),
+        ({"dashboard__allow_origins": "http://a.example"}, "dashboard.allow_origins: should be"),
+        ({"dashboard__allow_origins": ["*.example"]}, "dashboard.allow_origins: should be"),
         ({"data_dir": " "}, "data_dir: should be the path of a folder"),
         ({"data_dir": "a\0b"}, "data_dir: should be the path of a folder"),
         ({"data_dir": "~nobody-of-that-name/x"}, "data_dir: "),
@@ -408,6 +411,21 @@ def test_every_key_is_described_once_in_order() -> None:
     assert keys == list(setting_keys())
     assert keys[:3] == ["data_dir", "allowed_paths", "database.url"]
     assert len(set(keys)) == len(keys)
+
+
+def test_a_token_is_long_enough_and_never_shown() -> None:
+    with pytest.raises(InvalidInput, match=r"dashboard\.token: should be .*8 char") as caught:
+        load_settings(dashboard__token="s3cret!")
+    assert "s3cret" not in str(caught.value)
+    assert load_settings().dashboard.token is None
+    assert values(dashboard__token="s3cret!!")["dashboard.token"] == "(set, not shown)"
+
+
+def test_names_are_shown_as_they_are_read() -> None:
+    shown = values(dashboard__allow_origins="Lab.Example, [::1]:8000 ,a_b-c:80")
+    assert shown["dashboard.allow_origins"] == "lab.example, [::1]:8000, a_b-c:80"
+    again = load_settings(dashboard__allow_origins=shown["dashboard.allow_origins"])
+    assert again.dashboard.allow_origins == ("lab.example", "[::1]:8000", "a_b-c:80")
 
 
 def test_values_are_shown_as_they_would_be_written() -> None:

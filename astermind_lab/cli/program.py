@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from astermind_lab import __version__
-from astermind_lab.cli.values import option_for, read_value
 from astermind_lab.errors import AsterMindError, nearest, shown
 from astermind_lab.lab import Lab
+from astermind_lab.options import explained, option_for, read_value
 from astermind_lab.tools import Progress, Tool, tools_of
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ __all__ = ["Address", "cli", "main"]
 # Commands that are not tools, and where they are; each is imported when it is asked for.
 _PROGRAM: Mapping[str, str] = {
     "demo": "astermind_lab.demo.command:demo",
+    "up": "astermind_lab.cli.up:up",
     "config": "astermind_lab.cli.config:config",
     "db": "astermind_lab.cli.database:db",
     "mcp": "astermind_lab.cli.serving:mcp",
@@ -175,7 +176,7 @@ def _outcome(run: Callable[[], Any]) -> int:
         click.echo(error.format_message(), err=True)
         return 2
     except click.ClickException as error:
-        return _complain(_explained(error))
+        return _complain(explained(error))
     except AsterMindError as error:
         return _complain(str(error))
     except (click.Abort, KeyboardInterrupt):
@@ -192,15 +193,3 @@ def _complain(reason: str, code: int = 2) -> int:
     line = " ".join(reason.encode("utf-8", "backslashreplace").decode().split())
     click.echo(f"astermind: {line}", err=True)
     return code
-
-
-def _explained(error: click.ClickException) -> str:
-    """Click's complaint as ``argument: message``."""
-    if isinstance(error, click.NoSuchOption):
-        near = f" Did you mean {error.possibilities[0]}?" if error.possibilities else ""
-        return f"{error.option_name}: there is no such option.{near}"
-    if isinstance(error, click.MissingParameter):
-        return error.format_message()
-    if isinstance(error, click.BadParameter) and error.param is not None and error.param.name:
-        return f"{error.param.name}: {error.message}"
-    return error.format_message()

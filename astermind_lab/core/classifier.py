@@ -135,6 +135,25 @@ class TextClassifier:
 
         return train(texts, labels, config or ElmConfig(), encoder, progress)
 
+    @classmethod
+    def untaught(
+        cls,
+        texts: Sequence[str],
+        categories: Sequence[str] = (),
+        config: ElmConfig | None = None,
+    ) -> TextClassifier:
+        """A model without examples, whose hidden layer is made of unlabelled texts alone.
+
+        texts : n non-blank strings     categories : those known so far, ``add`` brings others
+        config : its readout must be ridge; hidden weights are random, for want of labels
+        It can predict once it has two categories. λ and calibration are guesses then;
+        ``core.untaught.choose_again`` chooses them by leave-one-out. Exact given λ.
+        Raises InvalidInput("texts" | "categories" | "config", …), InsufficientData.
+        """
+        from astermind_lab.core.untaught import untaught
+
+        return untaught(texts, categories, config or ElmConfig())
+
     @property
     def model_type(self) -> str:
         return f"elm-{self.config.readout}"
@@ -245,6 +264,10 @@ class TextClassifier:
         self._need_ridge()
         check_examples([text], [new])
         (row,) = self._find([text], [old])
+        self._relabel_row(row, text, new)
+
+    def _relabel_row(self, row: int, text: str, new: str) -> None:
+        """Give a row of the ledger, whose text this is, another label."""
         hidden = self.layer.expand(self._steps([row], [text]))[0]
         before, after = int(self.ledger.labels[row]), self._number_of(new)
         if self.class_weights[before] == self.class_weights[after]:
@@ -462,13 +485,18 @@ class TextClassifier:
 
 def check_examples(texts: Sequence[str], labels: Sequence[str]) -> None:
     """Refuse anything but as many non-blank strings on both sides."""
-    for name, values in (("texts", texts), ("labels", labels)):
-        if isinstance(values, str) or not isinstance(values, Sequence):
-            raise InvalidInput(name, f"must be a list of strings, got {shown(values)}")
-        for position, value in enumerate(values):
-            if not isinstance(value, str):
-                raise InvalidInput(name, f"item {position} is not a string: {shown(value)}")
-            if not value or value.isspace():
-                raise InvalidInput(name, f"item {position} is blank")
+    check_strings("texts", texts)
+    check_strings("labels", labels)
     if len(texts) != len(labels):
         raise InvalidInput("labels", f"{len(labels)} labels for {len(texts)} texts")
+
+
+def check_strings(name: str, values: Sequence[str]) -> None:
+    """Refuse anything but non-blank strings."""
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        raise InvalidInput(name, f"must be a list of strings, got {shown(values)}")
+    for position, value in enumerate(values):
+        if not isinstance(value, str):
+            raise InvalidInput(name, f"item {position} is not a string: {shown(value)}")
+        if not value or value.isspace():
+            raise InvalidInput(name, f"item {position} is blank")

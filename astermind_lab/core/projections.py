@@ -1,4 +1,4 @@
-"""From n-grams to a few coordinates: cross-fitted discriminants, or principal coordinates.
+"""From texts to a few coordinates: cross-fitted discriminants, or principal coordinates.
 
 Source: Wolpert 1992 (stacking on left-out scores); Deerwester et al. 1990 (latent semantic
 analysis); Chernozhukov et al. 2018 (cross-fitting).
@@ -6,7 +6,7 @@ analysis); Chernozhukov et al. 2018 (cross-fitting).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,11 +17,18 @@ from numpy.typing import NDArray
 
 from astermind_lab.core.blas import WORKERS
 from astermind_lab.core.config import most_ngrams
-from astermind_lab.core.coordinates import TextCoordinates, to_grid
+from astermind_lab.core.coordinates import (
+    Coordinates,
+    Encoder,
+    EncoderCoordinates,
+    TextCoordinates,
+    to_grid,
+)
 from astermind_lab.core.discriminants import Discriminants, SplitMatrix, fit
 from astermind_lab.core.features import Vocabulary, count_block, text_blocks
+from astermind_lab.core.parts import Parts
 
-__all__ = ["cross_fitted", "principal", "signs_of"]
+__all__ = ["coordinates_of", "cross_fitted", "principal", "signs_of"]
 
 Numbers = NDArray[np.intp]
 Steps = NDArray[np.int16]
@@ -33,6 +40,45 @@ def signs_of(labels: Numbers, classes: int) -> NDArray[np.float64]:
     signs = np.full((len(labels), classes), -1.0)
     signs[np.arange(len(labels)), labels] = 1
     return signs
+
+
+def coordinates_of(
+    texts: Sequence[str],
+    y: Numbers,
+    classes: int,
+    parts: Parts,
+    *,
+    fast: bool = False,
+    encoder: Encoder | None = None,
+    progress: Callable[[float, str], None] | None = None,
+) -> tuple[Coordinates, Steps, Numbers]:
+    """The coordinates for new texts; those of the layer and judged parts; each row's place in them.
+
+    Returns grid steps (m, c) int16, the layer part first, fold after fold; places (n,), -1 for
+    the others.
+    """
+    report = progress or (lambda share, phase: None)
+    rows = parts.layer
+    own = [texts[i] for i in rows]
+    coordinates: Coordinates
+    if encoder is not None:
+        report(0.1, "encoding")
+        coordinates = EncoderCoordinates.learn(encoder, own)
+        steps, _ = coordinates(own)
+    elif len(parts.folds) == 1:
+        report(0.1, "finding principal coordinates")
+        coordinates, steps = principal(own)
+    else:
+        report(0.1, "finding discriminants")
+        fold = np.repeat(np.arange(len(parts.folds)), [len(part) for part in parts.folds])
+        coordinates, steps = cross_fitted(own, y[rows], classes, fold, fast)
+    at = np.full(len(y), -1, np.intp)
+    at[rows] = np.arange(len(rows))
+    if len(parts.judged):
+        unseen, _ = coordinates([texts[i] for i in parts.judged])
+        at[parts.judged] = len(rows) + np.arange(len(parts.judged))
+        steps = np.vstack((steps, unseen))
+    return coordinates, steps, at
 
 
 def cross_fitted(
@@ -98,16 +144,20 @@ def _of_all_rows(
     )
 
 
-def principal(texts: Sequence[str]) -> tuple[TextCoordinates, Steps]:
+def principal(texts: Sequence[str], most: int | None = None) -> tuple[TextCoordinates, Steps]:
     """Coordinates along the principal axes of the texts; no label has a say in them.
 
-    texts : n rows, few enough for an (n, n) matrix. All axes are kept, so that a ridge over them is
-    the ridge over the n-grams themselves.
+    texts : n rows, few enough for an (n, n) matrix
+    most : axes to keep. None keeps all, so that a ridge over them is the ridge over the n-grams
+        themselves.
     Returns the coordinates for new texts, and the (n, c) grid steps of these, c ≤ n.
     """
     vocabulary, parts = _weighed(texts, 1 << 19, np.float64)
     rows = sp.vstack(parts, format="csr")
-    values, vectors = sl.eigh((rows @ rows.T).toarray())
+    products = (rows @ rows.T).toarray()
+    last = len(products) - 1
+    some = None if most is None else (max(0, last + 1 - most), last)
+    values, vectors = sl.eigh(products, subset_by_index=some)
     kept = values > 1e-6 * max(float(values[-1]), 1e-12)
     axes = np.asarray(rows.T @ (vectors[:, kept] / np.sqrt(values[kept])))
     points = np.asarray(rows @ axes)

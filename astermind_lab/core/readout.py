@@ -11,7 +11,9 @@ Sherman & Morrison 1950 (updates).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg as sl
@@ -20,13 +22,14 @@ from numpy.typing import NDArray
 from astermind_lab.core.blas import single_threaded
 from astermind_lab.errors import InvalidInput, shown
 
-__all__ = ["RIDGE_PATH", "RidgeReadout", "press", "scatter_and_moments"]
+__all__ = ["RIDGE_PATH", "RidgeReadout", "Step", "left_out", "press", "scatter_and_moments"]
 
 Array = NDArray[np.float64]
 
-_STEADY = 0.05
-"""An update divides by 1 + leverage; where that is smaller, or its inverse, digits would go."""
+_LEAST_TURN, _MOST_TURN = 0.01, 1000.0
+"""An update divides by 1 + w · leverage; where that is near 0, or very large, digits would go."""
 _MOST_UPDATES = 1000
+_NO_ROW = 1e-6  # the weights of all rows together, where only their rounding is left
 
 RIDGE_PATH = 10.0 ** np.arange(-3.5, 0.6, 0.5)
 """The λ that leave-one-out chooses from, as shares of the mean variance of a hidden feature."""
@@ -63,11 +66,24 @@ def scatter_and_moments(
     return root.T @ root, hidden.T @ onehot
 
 
+class Step(NamedTuple):
+    """What one row changed: ``β += reach ⊗ pull`` and ``(A + λD)⁻¹ -= gain · reach ⊗ reach``.
+
+    reach : (p,) float64     pull : (k,) float64     gain : 0 where only the targets changed
+    """
+
+    reach: Array
+    pull: Array
+    gain: float
+
+
 @dataclass
 class RidgeReadout:
     """Sums, their solution, and its updates.
 
     scatter : (p, p) float64     moments : (p, k) float64     ridge : λ > 0
+    followers : called after each change, with the step, or with None where it was solved anew; a
+        copy has none
     """
 
     scatter: Array
@@ -77,6 +93,7 @@ class RidgeReadout:
     _inverse: Array | None = field(default=None, repr=False)
     _cholesky: Array | None = field(default=None, repr=False)
     _updates: int = field(default=0, repr=False)
+    followers: list[Callable[[Step | None], object]] = field(default_factory=list, repr=False)
 
     @classmethod
     def empty(cls, width: int, classes: int, ridge: float = 1.0) -> RidgeReadout:
@@ -148,7 +165,7 @@ class RidgeReadout:
 
         hidden : (p,) float64     label : class number     weight : its weight, with the sign
         """
-        if min(self.scatter[0, 0], self.scatter[0, 0] + weight) < 1e-6:
+        if min(self.scatter[0, 0], self.scatter[0, 0] + weight) < _NO_ROW:
             # without any row the constant has no scatter, and its inverse no digits
             self.include(hidden[None], np.array([label]), np.array([weight]))
             return
@@ -158,33 +175,67 @@ class RidgeReadout:
         reach = sl.blas.dsymv(1.0, inverse, hidden, lower=1)
         turn = 1 + weight * float(hidden @ reach)
         self._updates += 1
-        if not _STEADY < turn < 1 / _STEADY or self._updates > _MOST_UPDATES:
+        if not _LEAST_TURN < turn < _MOST_TURN or self._updates > _MOST_UPDATES:
             # a row that the solution hangs on: an update would lose digits, the sums do not
             self.include(hidden[None], np.array([label]), np.array([weight]))
             return
         gain = weight / turn
-        self._beta = beta + np.outer(gain * reach, target - hidden @ beta)
+        step = Step(reach, gain * (target - hidden @ beta), gain)
+        self._beta = beta + np.outer(reach, step.pull)
         self._inverse = sl.blas.dsyr(-gain, reach, lower=1, a=inverse, overwrite_a=1)
         self._cholesky = None
         # the transpose is in Fortran order, so that BLAS works in place
         sl.blas.dger(weight, hidden, hidden, a=self.scatter.T, overwrite_a=1)
         self.moments[:, label] += weight * hidden
+        self._tell(step)
 
     @single_threaded()
     def move(self, hidden: Array, old: int, new: int, weight: float) -> None:
         """Give one row another class; its weight stays."""
         reach = sl.blas.dsymv(1.0, self._inverted(), hidden, lower=1)
-        beta = self.beta.copy()
-        beta[:, old] -= 2 * weight * reach
-        beta[:, new] += 2 * weight * reach
-        self._beta = beta
+        pull = np.zeros(self.classes)
+        pull[old] -= 2 * weight
+        pull[new] += 2 * weight
+        self._beta = self.beta + np.outer(reach, pull)
         self.moments[:, old] -= weight * hidden
         self.moments[:, new] += weight * hidden
+        self._tell(Step(reach, pull, 0.0))
 
     def add_class(self) -> None:
-        """Room for one more class, of which there is no row yet."""
-        self.moments = np.hstack((self.moments, np.zeros((len(self.moments), 1))))
-        self._beta = None
+        """Room for one more class, of which there is no row yet: -1 says every row."""
+        column = np.zeros((len(self.moments), 1))
+        self.moments = np.hstack((self.moments, column))
+        if self._beta is not None:
+            if self.scatter[0, 0] >= _NO_ROW:
+                column[0] = -1
+            self._beta = np.hstack((self._beta, column))
+
+    def drop_class(self) -> None:
+        """Take the last class away, of which there must be no row left."""
+        self.moments = np.ascontiguousarray(self.moments[:, :-1])
+        if self._beta is not None:
+            self._beta = np.ascontiguousarray(self._beta[:, :-1])
+
+    def set_ridge(self, ridge: float) -> None:
+        """Another λ over the same sums, solved anew when next needed."""
+        self.ridge = ridge
+        self._changed()
+
+    def leverages(self, hidden: Array) -> Array:
+        """(n, p) → (n,), ``hᵀ (A + λD)⁻¹ h`` of each row, float64 or float32 as the rows are."""
+        if self._cholesky is None and self._inverse is not None:
+            return np.asarray(np.einsum("ij,ij->i", hidden, self.solved(hidden)))
+        factor = self.factor().astype(hidden.dtype, copy=False)
+        reach = sl.solve_triangular(factor, hidden.T, lower=True, check_finite=False)
+        return np.asarray(np.einsum("ij,ij->j", reach, reach))
+
+    def solved(self, hidden: Array) -> Array:
+        """(n, p) float64 → (n, p) float64, ``(A + λD)⁻¹ h`` of each row."""
+        if self._cholesky is None and self._inverse is not None:
+            if len(hidden) == 1:
+                return np.asarray(sl.blas.dsymv(1.0, self._inverse, hidden[0], lower=1))[None]
+            return np.asarray(sl.blas.dsymm(1.0, self._inverse, hidden.T, lower=1).T)
+        return np.asarray(sl.cho_solve((self.factor(), True), hidden.T, check_finite=False).T)
 
     def plus(self, other: RidgeReadout, sign: int = 1) -> RidgeReadout:
         """The sums of both, or of this without the other; λ is this one's."""
@@ -201,6 +252,11 @@ class RidgeReadout:
     def _changed(self) -> None:
         self._beta = self._inverse = self._cholesky = None
         self._updates = 0
+        self._tell(None)
+
+    def _tell(self, step: Step | None) -> None:
+        for follower in tuple(self.followers):
+            follower(step)
 
     def _inverted(self) -> Array:
         if self._inverse is None:
@@ -218,7 +274,8 @@ def _factor(scatter: Array, ridge: float) -> Array:
     penalised = np.array(scatter, order="F")
     diagonal = np.einsum("ii->i", penalised)
     diagonal[1:] += ridge
-    diagonal[0] += 1e-12 * max(diagonal[0], 1.0)  # sums without a single row stay solvable
+    if diagonal[0] < _NO_ROW:  # sums without a single row stay solvable
+        diagonal[0] += 1e-12
     try:
         return np.asarray(sl.cholesky(penalised, lower=True, overwrite_a=True, check_finite=False))
     except np.linalg.LinAlgError:
@@ -229,6 +286,14 @@ def _factor(scatter: Array, ridge: float) -> Array:
 
 def _left_out(factor: Array, beta: Array, hidden: Array, targets: Array, weights: Array) -> Array:
     reach = sl.solve_triangular(factor, hidden.T, lower=True, check_finite=False)
-    leverage = (weights * np.einsum("ij,ij->j", reach, reach))[:, None]
-    scores = hidden @ beta
-    return np.asarray((scores - leverage * targets) / np.maximum(1 - leverage, 1e-12))
+    leverage = np.einsum("ij,ij->j", reach, reach)
+    return left_out(hidden @ beta, leverage, targets, weights)
+
+
+def left_out(scores: Array, leverages: Array, targets: Array, weights: Array) -> Array:
+    """Leave-one-out scores of rows, from what the solution with them says of them.
+
+    scores, targets : (n, k) float64     leverages, weights : (n,) float64
+    """
+    share = (weights * leverages)[:, None]
+    return np.asarray((scores - share * targets) / np.maximum(1 - share, 1e-12))

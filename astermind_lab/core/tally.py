@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -102,6 +103,7 @@ def bin_of_latency(milliseconds: float) -> int:
     return exponent * _LATENCY_STEPS + int((2 * fraction - 1) * _LATENCY_STEPS)
 
 
+@cache
 def latency_of_bin(number: int) -> float:
     """The middle of a bin, in milliseconds.
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from astermind_lab.core.tally import FeatureSums, Tally
 
-__all__ = ["FORMAT", "Packed", "UnknownFormat", "add_up", "pack"]
+__all__ = ["FORMAT", "Cells", "Packed", "UnknownFormat", "add_up", "cells_of", "pack"]
 
 FORMAT = 1
 _LEVELS = 8
@@ -114,12 +114,7 @@ def add_up(parts: Iterable[Packed]) -> Tally:
     confidence: list[Integers] = []
     latency: list[Integers] = []
     for part in parts:
-        raw = zlib.decompress(part.data)
-        length = int.from_bytes(raw[:4], "little")
-        header = json.loads(raw[4 : 4 + length])
-        if header["format"] != FORMAT:
-            raise UnknownFormat(f"format {header['format']!r}, not {FORMAT}")
-        numbers = np.frombuffer(raw, header["kind"], offset=4 + length).astype(np.int64)
+        header, numbers = _opened(part.data)
         ends = list(itertools.accumulate(header["sizes"]))
         keys, counts = numbers[: ends[0]], numbers[ends[0] : ends[1]]
         bins, delays = numbers[ends[1] : ends[2]], numbers[ends[2] :]
@@ -144,6 +139,44 @@ def add_up(parts: Iterable[Packed]) -> Tally:
         total.latency = dict(_summed(delays[:, 0], delays[:, 1]))
     total.features = {name: sums for name, sums in total.features.items() if sums}
     return total
+
+
+def _opened(data: bytes) -> tuple[dict[str, Any], Integers]:
+    """The header, and the arrays in one."""
+    raw = zlib.decompress(data)
+    length = int.from_bytes(raw[:4], "little")
+    header = json.loads(raw[4 : 4 + length])
+    if header["format"] != FORMAT:
+        raise UnknownFormat(f"format {header['format']!r}, not {FORMAT}")
+    return header, np.frombuffer(raw, header["kind"], offset=4 + length).astype(np.int64)
+
+
+class Cells(NamedTuple):
+    """The cells of a tally as arrays, (m,) each; there may be several of one truth and answer.
+
+    truth, predicted : places in ``labels``; -1 is a truth that is not known
+    n : predictions; negative where others were taken away that are counted elsewhere
+    """
+
+    labels: Sequence[str]
+    truth: Integers
+    predicted: Integers
+    n: Integers
+
+
+def cells_of(data: bytes) -> Cells:
+    """The cells alone, without the work of putting a tally together; raises UnknownFormat.
+
+    >>> from astermind_lab.core.tally import Observation
+    >>> found = cells_of(pack(Tally.of([Observation(None, "b", 0.9, 1.0, 5)])).data)
+    >>> found.labels, found.truth.tolist(), found.predicted.tolist(), found.n.tolist()
+    (['b'], [-1], [0], [1])
+    """
+    header, numbers = _opened(data)
+    keys, counts, *_ = np.split(numbers, list(itertools.accumulate(header["sizes"])))
+    labels = header["labels"]
+    truth, rest = np.divmod(keys, max(1, len(labels)) * _LEVELS)
+    return Cells(labels, truth - 1, rest // _LEVELS, counts)
 
 
 def _renumbered(keys: Integers, own: Sequence[str], labels: dict[str, int]) -> Integers:

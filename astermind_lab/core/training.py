@@ -21,24 +21,19 @@ from astermind_lab.core.blas import WORKERS, single_threaded
 from astermind_lab.core.calibration import Calibration
 from astermind_lab.core.classifier import Layer, Progress, TextClassifier, check_examples
 from astermind_lab.core.config import ElmConfig, check_memory
-from astermind_lab.core.coordinates import (
-    Coordinates,
-    Encoder,
-    EncoderCoordinates,
-    cut,
-    from_grid,
-)
+from astermind_lab.core.coordinates import Encoder, cut, from_grid
 from astermind_lab.core.drift_features import FeatureMap
 from astermind_lab.core.features import blocks, text_blocks
 from astermind_lab.core.hidden import HiddenLayer
 from astermind_lab.core.ledger import Ledger, digests
 from astermind_lab.core.parts import MOST_JUDGED, Parts, deal, every, sample
-from astermind_lab.core.projections import cross_fitted, principal, signs_of
+from astermind_lab.core.projections import coordinates_of, signs_of
 from astermind_lab.core.readout import RIDGE_PATH, RidgeReadout, scatter_and_moments
+from astermind_lab.core.ridge_path import downhill
 from astermind_lab.errors import InsufficientData
 from astermind_lab.estimate import Estimate
 
-__all__ = ["train"]
+__all__ = ["class_numbers", "class_weights", "train"]
 
 Array = NDArray[np.float64]
 Numbers = NDArray[np.intp]
@@ -58,6 +53,34 @@ def train(
     progress: Progress | None,
 ) -> TextClassifier:
     """See ``TextClassifier.fit``."""
+    categories, y = class_numbers(texts, labels)
+    check_memory(len(texts), sum(map(len, texts)), len(categories), config)
+    cut_texts = cut(texts, config.max_length)
+    report = progress or (lambda share, phase: None)
+    run = _Run(cut_texts, y, len(categories), config, encoder, report)
+    with single_threaded():
+        model = run.margin() if config.readout == "margin" else run.ridge()
+    ledger = run.ledger(digests(texts))
+    return TextClassifier(
+        config=config,
+        categories=categories,
+        layer=model.layer,
+        readout=model.readout,
+        margin=model.margin,
+        calibration=model.calibration,
+        class_weights=model.class_weights,
+        ledger=ledger,
+        held_out=model.held_out,
+        warnings=_warnings(y, list(categories)),
+        _accuracy=model.leave_one_out,
+    )
+
+
+def class_numbers(texts: Sequence[str], labels: Sequence[str]) -> tuple[tuple[str, ...], Numbers]:
+    """The categories in order of first appearance, and the class number of each row.
+
+    Raises InvalidInput("texts" | "labels", …), InsufficientData for fewer than two labels.
+    """
     check_examples(texts, labels)
     numbers: dict[str, int] = {}
     y = np.fromiter((numbers.setdefault(label, len(numbers)) for label in labels), np.intp)
@@ -67,25 +90,14 @@ def train(
         raise InsufficientData(
             "labels", f"all {len(y):,} examples are {next(iter(numbers))!r}; two labels are needed"
         )
-    check_memory(len(texts), sum(map(len, texts)), len(numbers), config)
-    cut_texts = cut(texts, config.max_length)
-    run = _Run(cut_texts, y, len(numbers), config, encoder, progress or (lambda share, phase: None))
-    with single_threaded():
-        model = run.margin() if config.readout == "margin" else run.ridge()
-    ledger = run.ledger(digests(texts))
-    return TextClassifier(
-        config=config,
-        categories=tuple(numbers),
-        layer=model.layer,
-        readout=model.readout,
-        margin=model.margin,
-        calibration=model.calibration,
-        class_weights=model.class_weights,
-        ledger=ledger,
-        held_out=model.held_out,
-        warnings=_warnings(y, list(numbers)),
-        _accuracy=model.leave_one_out,
-    )
+    return tuple(numbers), y
+
+
+def class_weights(y: Numbers, classes: int, balance: float) -> Array:
+    """(classes,) float64: what a row of each class weighs; the mean over the rows is 1."""
+    counts = np.maximum(np.bincount(y, minlength=classes), 1)
+    weights = (len(y) / (classes * counts)) ** balance
+    return np.asarray(weights / np.average(weights, weights=counts))
 
 
 @dataclass
@@ -200,35 +212,23 @@ class _Run:
 
     def _layer(self, parts: Parts) -> tuple[Layer, NDArray[np.int16], Numbers]:
         """The layer; the coordinates of the layer and judged parts; each row's place in them."""
+        coordinates, steps, at = coordinates_of(
+            self.texts,
+            self.y,
+            self.classes,
+            parts,
+            fast=self.config.preset == "fast",
+            encoder=self.encoder,
+            progress=self.progress,
+        )
         rows = parts.layer
-        texts = [self.texts[i] for i in rows]
-        coordinates: Coordinates
-        if self.encoder is not None:
-            self.progress(0.1, "encoding")
-            coordinates = EncoderCoordinates.learn(self.encoder, texts)
-            steps, _ = coordinates(texts)
-        elif len(parts.folds) == 1:
-            self.progress(0.1, "finding principal coordinates")
-            coordinates, steps = principal(texts)
-        else:
-            self.progress(0.1, "finding discriminants")
-            fast = self.config.preset == "fast"
-            fold = np.repeat(np.arange(len(parts.folds)), [len(part) for part in parts.folds])
-            coordinates, steps = cross_fitted(texts, self.y[rows], self.classes, fold, fast)
-        hidden = HiddenLayer.make(self.config, from_grid(steps), self.y[rows], self.rng)
-        at = np.full(len(self.y), -1, np.intp)
-        at[rows] = np.arange(len(rows))
-        if len(parts.judged):
-            unseen, _ = coordinates([self.texts[i] for i in parts.judged])
-            at[parts.judged] = len(rows) + np.arange(len(parts.judged))
-            steps = np.vstack((steps, unseen))
+        points = from_grid(steps[: len(rows)])
+        hidden = HiddenLayer.make(self.config, points, self.y[rows], self.rng)
         drift = FeatureMap.learn(hidden(from_grid(steps[:: -(-len(steps) // DRIFT_ROWS)])))
         return Layer(coordinates, hidden, drift), steps, at
 
     def _summed(self, layer: Layer, parts: Parts, steps: NDArray[np.int16], at: Numbers) -> _Fitted:
-        counts = np.maximum(np.bincount(self.y, minlength=self.classes), 1)
-        weights = (len(self.y) / (self.classes * counts)) ** self.config.balance
-        weights /= np.average(weights, weights=counts)
+        weights = class_weights(self.y, self.classes, self.config.balance)
         readout = RidgeReadout.empty(layer.width, self.classes)
 
         def sums(rows: Array, labels: Numbers) -> tuple[Array, Array, int]:
@@ -296,13 +296,10 @@ class _Run:
                 found[place] = float(loss)
             return found[place]
 
-        best = len(RIDGE_PATH) // 2 - 1
+        middle = len(RIDGE_PATH) // 2 - 1
         with ThreadPoolExecutor(WORKERS) as pool:
-            list(pool.map(error, (best - 1, best, best + 1)))
-        for step in (-1, 1):
-            while 0 <= best + step < len(RIDGE_PATH) and error(best + step) < error(best):
-                best += step
-        return float(RIDGE_PATH[best] * spread)
+            list(pool.map(error, (middle - 1, middle, middle + 1)))
+        return float(RIDGE_PATH[downhill(error, len(RIDGE_PATH))] * spread)
 
     def _hold(self, at: Numbers, steps: NDArray[np.int16], judged: Numbers, parts: Parts) -> None:
         marks = np.zeros(len(steps), bool)

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from astermind_lab.errors import InsufficientData, InvalidInput, shown
 
-__all__ = ["Examples", "hold_out"]
+__all__ = ["FAST", "Examples", "hold_out", "shortened"]
+
+T = TypeVar("T")
+
+FAST = "ASTERMIND_FAST"
+"""The variable of the environment that shortens the data of demo and notebooks to a third."""
+
+
+def shortened(rows: Sequence[T]) -> Sequence[T]:
+    """Every third of the rows where ``ASTERMIND_FAST`` is set to something, else all."""
+    return rows[::3] if os.environ.get(FAST) else rows
 
 
 @dataclass(frozen=True, repr=False)
@@ -60,6 +72,10 @@ class Examples:
             if seen[label] <= number:
                 kept.append(row)
         return self.rows(kept)
+
+    def first(self, number: int) -> Examples:
+        """The first of the examples, all if there are not as many."""
+        return self.rows(range(min(number, len(self))))
 
     def rows(self, numbers: Iterable[int]) -> Examples:
         """Some of the examples, in the given order."""

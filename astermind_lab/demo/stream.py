@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from astermind_lab.demo.corpus import languages
-from astermind_lab.demo.examples import Examples
+from astermind_lab.demo.examples import Examples, shortened
 from astermind_lab.errors import InvalidInput
 
 __all__ = ["Stream", "stream"]
@@ -66,12 +66,15 @@ def stream(folder: str | os.PathLike[str] | None = None) -> Stream:
     The made-up stream is of 28 languages; after three fifths the northern ones become frequent, and
     in its last fifth people write three words at a time.
 
+    A third of either where ``ASTERMIND_FAST`` is set.
+
     Raises InvalidInput if neither is there.
     """
     file = Path(folder) / _NEWS if folder is not None else None
     if file is None or not file.is_file():
         return _cut(languages())
-    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    lines = shortened(file.read_text(encoding="utf-8").splitlines())
+    rows = [json.loads(line) for line in lines]
     try:
         times = [datetime.fromisoformat(row["time"]).replace(tzinfo=UTC) for row in rows]
         texts, labels = ([row[name] for row in rows] for name in ("text", "label"))
@@ -86,10 +89,11 @@ def _cut(examples: Examples) -> Stream:
     chance.shuffle(rows)
     north = [row for row in rows if row[1] in _NORTH]
     chosen = []
-    for place, (text, label) in enumerate(rows[:_SENTENCES]):
-        if place >= 0.6 * _SENTENCES and chance.random() < 0.5:
+    rows = rows[:_SENTENCES]
+    for place, (text, label) in enumerate(rows):
+        if place >= 0.6 * len(rows) and chance.random() < 0.5:
             text, label = chance.choice(north)
-        if place >= 0.8 * _SENTENCES:
+        if place >= 0.8 * len(rows):
             text = " ".join(text.split()[:3])
         chosen.append((text, label))
     times = [_START + place * _APART for place in range(len(chosen))]

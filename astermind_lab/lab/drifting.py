@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from astermind_lab.lab import arguments as check
@@ -24,7 +24,14 @@ if TYPE_CHECKING:
     from astermind_lab.monitoring.drift.verdict import Judged
     from astermind_lab.monitoring.label_free import ConditionalAccuracy
 
-__all__ = ["detect_drift", "estimate_accuracy", "finding_of"]
+__all__ = [
+    "Windows",
+    "detect_drift",
+    "estimate_accuracy",
+    "finding_of",
+    "findings_of",
+    "label_threshold",
+]
 
 _LARGEST_DIVERGENCE = 0.6931  # ln 2
 _ALARM = 0.01  # p-value below which a change of the inputs is spoken of
@@ -63,18 +70,15 @@ def detect_drift(
     version : only the predictions of this version, or of the one an alias names now
     Raises InvalidInput.
     """
-    from astermind_lab.monitoring.drift.verdict import DETECTORS, compare_windows
+    from astermind_lab.monitoring.drift.verdict import DETECTORS
 
     model_id = check.identifier(model_id, "model_id")
     asked = check.choices(detectors, "detectors", tuple(DETECTORS))
     alpha = check.number_between(alpha, "alpha", 1e-6, 0.5)
-    if threshold is None:
-        threshold = lab.settings.monitoring.drift_threshold
-    limit = check.number_between(threshold, "threshold", 0, _LARGEST_DIVERGENCE)
-    windows = _Windows(lab, model_id, baseline_window, current_window, version)
+    limit = label_threshold(lab, threshold)
+    windows = Windows(lab, model_id, baseline_window, current_window, version)
     then, now = windows.baseline.total, windows.current.total
-    judged = compare_windows(then, now, asked, thresholds={"labels": limit}, alpha=alpha)
-    findings = [finding_of(one) for one in judged]
+    findings = findings_of(then, now, asked, limit, alpha)
     drifted = [one.detector for one in findings if one.drifted]
     labels = next((one for one in findings if one.detector == "labels"), None)
     enough = any(one.status == "ok" for one in findings)
@@ -125,7 +129,7 @@ def estimate_accuracy(
     from astermind_lab.monitoring.label_free import estimate_accuracy as estimate
 
     model_id = check.identifier(model_id, "model_id")
-    windows = _Windows(lab, model_id, baseline_window, current_window, version)
+    windows = Windows(lab, model_id, baseline_window, current_window, version)
     then, now = windows.baseline.total, windows.current.total
     found = estimate(then, now)
     warnings = [*found.warnings, *windows.warnings]
@@ -150,7 +154,7 @@ def estimate_accuracy(
     )
 
 
-class _Windows:
+class Windows:
     """Two windows of a model, checked and read."""
 
     def __init__(
@@ -165,10 +169,10 @@ class _Windows:
             check.window(baseline, "baseline_window"),
             check.window(current, "current_window"),
         ]
-        versions = versions_of(lab, model_id, version)
+        self.versions = versions_of(lab, model_id, version)
         lab.flush()
         self.baseline, self.current = (
-            lab.store.tallies.window(model_id, *span, versions=versions, features=True)
+            lab.store.tallies.window(model_id, *span, versions=self.versions, features=True)
             for span in spans
         )
         self.ranges = [TimeRange(start=start, end=end) for start, end in spans]
@@ -188,6 +192,27 @@ def _differ(baseline: Tally, current: Tally) -> bool:
 def _shares(tally: Tally) -> dict[str, float]:
     n = tally.n
     return {label: count / n for label, count in tally.predicted.items()}
+
+
+def label_threshold(lab: Session, threshold: float | None) -> float:
+    """From where on a divergence of the labels matters: as given, or as set."""
+    if threshold is None:
+        threshold = lab.settings.monitoring.drift_threshold
+    return check.number_between(threshold, "threshold", 0, _LARGEST_DIVERGENCE)
+
+
+def findings_of(
+    baseline: Tally, current: Tally, asked: Sequence[str], threshold: float, alpha: float
+) -> list[DetectorFinding]:
+    """What detectors say about two windows, all of them together right in all but α of the cases.
+
+    asked : names of detectors     threshold : of the labels, in nats
+    """
+    from astermind_lab.monitoring.drift.verdict import compare_windows
+
+    limits = {"labels": threshold}
+    judged = compare_windows(baseline, current, asked, thresholds=limits, alpha=alpha)
+    return [finding_of(one) for one in judged]
 
 
 def finding_of(judged: Judged) -> DetectorFinding:

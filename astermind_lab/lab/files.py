@@ -1,8 +1,8 @@
 """A model in one file, with its history.
 
 The file is a ZIP archive without compression: ``model.json`` (what the versions are, which alias
-points where) and one safetensors file per version. Nothing in it is ever executed; sizes, digests
-and the weights themselves are checked before anything is stored.
+points where, and where it pointed before) and one safetensors file per version. Nothing in it is
+ever executed; sizes, digests and the weights themselves are checked before anything is stored.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
@@ -31,7 +31,7 @@ from astermind_lab.tools import Wire, tool
 
 if TYPE_CHECKING:
     from astermind_lab.lab.session import Session
-    from astermind_lab.persistence import ModelVersion
+    from astermind_lab.persistence import AliasMove, ModelVersion
 
 __all__ = ["export_model", "import_model"]
 
@@ -72,7 +72,11 @@ def export_model(
     wanted = check.optional(check.identifier, version, "version")
     found = _to_export(lab, model_id, wanted)
     kept = {stored.version for stored in found}
-    aliases = {a: v for a, v in lab.store.models.aliases(model_id).items() if v in kept}
+    aliases = {
+        alias: _moves_between(moves, kept)
+        for alias, moves in lab.store.models.alias_moves(model_id).items()
+        if moves[0].version in kept
+    }
 
     def write(file: BinaryIO) -> None:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
@@ -107,12 +111,26 @@ def _member(place: int) -> str:
     return f"weights/{place:04}.safetensors"
 
 
-def _manifest(model_id: str, versions: Sequence[ModelVersion], aliases: Mapping[str, str]) -> str:
+def _moves_between(moves: Iterable[AliasMove], versions: Container[str]) -> list[AliasMove]:
+    """The moves of an alias, newest first, as if there were no other versions."""
+    kept: list[AliasMove] = []
+    for move in moves:
+        if move.version in versions:
+            if kept and kept[-1].version == move.version:
+                kept.pop()  # it came to this version earlier
+            kept.append(move)
+    return kept
+
+
+def _manifest(
+    model_id: str, versions: Sequence[ModelVersion], aliases: Mapping[str, Sequence[AliasMove]]
+) -> str:
     described = {
         "format": _FORMAT,
         "format_version": _FORMAT_VERSION,
         "model_id": model_id,
-        "aliases": aliases,
+        "aliases": {alias: moves[0].version for alias, moves in aliases.items()},
+        "alias_history": {alias: [vars(m) for m in moves] for alias, moves in aliases.items()},
         "versions": [_described(stored) for stored in versions],
     }
     return json.dumps(plain_data(described), indent=1, ensure_ascii=False)
@@ -169,7 +187,7 @@ def import_model(
     for one in back:
         lab.store.models.restore(name, one)
     for alias, target in content.aliases.items():
-        lab.store.models.set_alias(name, alias, target)
+        lab.store.models.set_alias(name, alias, target, content.moves.get(alias, ()))
     return ImportedModel(
         model_id=name,
         versions=[version.about["version"] for version in new] + back,
@@ -189,6 +207,7 @@ class _Content:
     model_id: str
     aliases: dict[str, str]
     versions: list[_Version]
+    moves: dict[str, list[AliasMove]]
 
 
 def _read(path: Path) -> _Content:
@@ -238,7 +257,22 @@ def _content(archive: zipfile.ZipFile, file_size: int) -> _Content:
         for alias, target in manifest["aliases"].items()
         if target in known
     }
-    return _Content(check.identifier(manifest["model_id"], "model_id"), aliases, versions)
+    history = dict(manifest.get("alias_history", {}))  # files of earlier versions have none
+    moves = {
+        alias: _moves(history[alias], target, known)
+        for alias, target in aliases.items()
+        if alias in history
+    }
+    return _Content(check.identifier(manifest["model_id"], "model_id"), aliases, versions, moves)
+
+
+def _moves(entries: Sequence[Mapping[str, Any]], target: str, known: set[str]) -> list[AliasMove]:
+    from astermind_lab.persistence import AliasMove
+
+    moves = [AliasMove(one["version"], check.moment(one["at"], "at")) for one in entries]
+    if not moves or moves[0].version != target or not known.issuperset(m.version for m in moves):
+        raise ValueError("the history of an alias does not fit")
+    return moves
 
 
 def _version(about: Mapping[str, Any], weights: bytes) -> _Version:

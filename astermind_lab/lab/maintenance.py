@@ -230,7 +230,8 @@ class StoreRecount(Result):
 def recount(lab: Session, progress: Progress | None = None) -> StoreRecount:
     """Count the prediction log anew, while nobody logs: for tallies that do not fit their rows."""
     lab.flush()
-    total = sum(n for _, n, _, _ in lab.store.tallies.overview(lab.store.predictions.models()))
+    known = lab.store.tallies.overview(lab.store.predictions.models())
+    total = sum(one.predictions for one in known)
 
     def told(n: int) -> None:
         if progress is not None:

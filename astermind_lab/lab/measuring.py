@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from astermind_lab.errors import InvalidInput, shown
 from astermind_lab.lab import arguments as check
@@ -28,17 +28,34 @@ if TYPE_CHECKING:
     from astermind_lab.persistence import Totals
 
 __all__ = [
+    "STEPS",
     "get_confusion_matrix",
     "get_metric_series",
     "get_model_metrics",
+    "stepped_window",
     "versions_of",
     "widened",
 ]
 
 METRICS = ("accuracy", "precision", "recall", "f1", "latency")
-_STEPS = {"minute": ("m", timedelta(minutes=1)), "hour": ("h", timedelta(hours=1))}
-_STEPS["day"] = ("d", timedelta(days=1))
 _MOST_POINTS = 5_000
+_MOST_SHORT = timedelta(hours=1)  # may be cut into steps of six seconds
+
+
+class Step(NamedTuple):
+    """A step of a series. level : of its tallies     usual : how many there are without a window"""
+
+    level: str
+    length: timedelta
+    usual: int
+
+
+STEPS: Mapping[str, Step] = {
+    "6s": Step("6s", timedelta(seconds=6), 100),
+    "minute": Step("m", timedelta(minutes=1), 60),
+    "hour": Step("h", timedelta(hours=1), 48),
+    "day": Step("d", timedelta(days=1), 90),
+}
 
 
 @tool()
@@ -135,50 +152,65 @@ def get_metric_series(
     lab: Session,
     model_id: str,
     time_range: Window | None = None,
-    step: Literal["minute", "hour", "day"] = "hour",
+    step: Literal["6s", "minute", "hour", "day"] = "hour",
     version: str | None = None,
 ) -> MetricSeries:
-    """How accuracy, confidence, latency and the number of predictions went over time.
+    """How accuracy, confidence, latency, labels and the number of predictions went over time.
 
     model_id : the model
-    time_range : object with start and end in ISO 8601, both included; without it the last 60
-        minutes, 48 hours or 90 days
-    step : minute, hour or day
+    time_range : object with start and end in ISO 8601, both included; without it the last 10
+        minutes, 60 minutes, 48 hours or 90 days
+    step : 6s (six seconds, over at most an hour), minute, hour or day
     version : only the predictions of this version, or of the one an alias names now
     Raises InvalidInput, also for more than 5,000 steps.
     """
     from astermind_lab.monitoring.metrics import quick_figures
 
     model_id = check.identifier(model_id, "model_id")
-    start, end = check.window(time_range, "time_range")
-    if step not in _STEPS:
-        raise InvalidInput("step", f"{shown(step)} is not one of minute, hour, day")
-    level, length = _STEPS[step]
-    end = end or lab.clock.now()
-    start = start or end - length * {"m": 60, "h": 48, "d": 90}[level]
-    if start > end:
-        raise InvalidInput("time_range", f"starts after now: {start.isoformat()}")
-    if (end - start) / length > _MOST_POINTS:
-        raise InvalidInput("step", f"{step} gives more than {_MOST_POINTS:,} points; take a longer")
+    start, end = stepped_window(lab, time_range, step, tuple(STEPS), _MOST_POINTS)
+    if step == "6s" and end - start > _MOST_SHORT:
+        raise InvalidInput("step", "6s is for at most an hour; take a longer step")
     versions = versions_of(lab, model_id, version)
     lab.flush()
-    found = lab.store.tallies.series(model_id, level, start, end, versions=versions)
-    points = [(at, quick_figures(tally)) for at, tally in found]
+    found = lab.store.tallies.series(model_id, STEPS[step].level, start, end, versions=versions)
     return MetricSeries(
         model_id=model_id,
         time_range=TimeRange(start=start, end=end),
         step=step,
-        points=[
-            MetricPoint(
-                start=at.astimezone(UTC),
-                total_predictions=one.n,
-                truths=one.known,
-                accuracy=one.accuracy,
-                avg_confidence=one.mean_confidence,
-                latency_ms=Quantiles(**one.latency_ms) if one.latency_ms else None,
-            )
-            for at, one in points
-        ],
+        points=[_point(at, quick_figures(tally)) for at, tally in found],
+    )
+
+
+def stepped_window(
+    lab: Session, time_range: object, step: str, steps: Collection[str], most: int
+) -> tuple[datetime, datetime]:
+    """The window of a series, of which both ends are known.
+
+    steps : the ones allowed, names in STEPS     most : how many of them there may be
+    Raises InvalidInput.
+    """
+    start, end = check.window(time_range, "time_range")
+    if step not in steps:
+        raise InvalidInput("step", f"{shown(step)} is not one of {', '.join(steps)}")
+    _, length, usual = STEPS[step]
+    end = end or lab.clock.now()
+    start = start or end - length * usual
+    if start > end:
+        raise InvalidInput("time_range", f"starts after now: {start.isoformat()}")
+    if (end - start) / length > most:
+        raise InvalidInput("step", f"{step} gives more than {most:,} points; take a longer")
+    return start, end
+
+
+def _point(start: datetime, found: Figures) -> MetricPoint:
+    return MetricPoint(
+        start=start.astimezone(UTC),
+        total_predictions=found.n,
+        truths=found.known,
+        accuracy=found.accuracy,
+        avg_confidence=found.mean_confidence,
+        latency_ms=Quantiles(**found.latency_ms) if found.latency_ms else None,
+        predictions_per_label=found.per_label,
     )
 
 

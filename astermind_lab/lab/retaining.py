@@ -19,12 +19,7 @@ def list_monitored_models(lab: Session) -> MonitoredModels:
     """The models whose predictions are logged, also such that are not the lab's own."""
     lab.flush()
     found = lab.store.tallies.overview(lab.store.predictions.models())
-    return MonitoredModels(
-        models=[
-            MonitoredModel(model_id=name, predictions=n, truths=known, last_day=day)
-            for name, n, known, day in found
-        ]
-    )
+    return MonitoredModels(models=[MonitoredModel(**one._asdict()) for one in found])
 
 
 @tool(slow=True)

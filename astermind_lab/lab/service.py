@@ -8,15 +8,24 @@ from __future__ import annotations
 
 from astermind_lab.lab import (
     alerting,
+    beginning,
     datasets,
+    drift_series,
+    drifted_texts,
     drifting,
     embeddings,
+    explaining,
+    exploring,
     files,
+    listing,
     measuring,
     predicting,
     recording,
     retaining,
+    slicing,
+    suggesting,
     training,
+    tuning,
     updating,
     versions,
 )
@@ -37,9 +46,15 @@ class Lab(Session):
     predict = predicting.predict
     predict_many = predicting.predict_many
     generate_embedding = predicting.generate_embedding
+    explain_prediction = explaining.explain_prediction
     list_models = training.list_models
     delete_model = training.delete_model
     save_model = training.save_model
+
+    # Interactive objects, not tools
+    teach = beginning.teach
+    tune = tuning.tune
+    explore = exploring.explore
 
     # Exact changes
     add_examples = updating.add_examples
@@ -47,11 +62,16 @@ class Lab(Session):
     relabel_example = updating.relabel_example
     merge_models = updating.merge_models
 
+    # What to label next, and again
+    suggest_labels = suggesting.suggest_labels
+    find_label_errors = suggesting.find_label_errors
+
     # The registry
     store_model_persistent = versions.store_model_persistent
     load_model_persistent = versions.load_model_persistent
     list_model_versions = versions.list_model_versions
     set_alias = versions.set_alias
+    roll_back_alias = versions.roll_back_alias
     list_aliases = versions.list_aliases
     delete_alias = versions.delete_alias
     find_by_tag = versions.find_by_tag
@@ -73,10 +93,15 @@ class Lab(Session):
     log_prediction = recording.log_prediction
     record_feedback = recording.record_feedback
     delete_predictions = recording.delete_predictions
+    list_predictions = listing.list_predictions
     get_model_metrics = measuring.get_model_metrics
     get_metric_series = measuring.get_metric_series
     get_confusion_matrix = measuring.get_confusion_matrix
+    get_metric_slices = slicing.get_metric_slices
+    get_calibration = slicing.get_calibration
     detect_drift = drifting.detect_drift
+    get_drift_series = drift_series.get_drift_series
+    find_drifted_texts = drifted_texts.find_drifted_texts
     estimate_accuracy = drifting.estimate_accuracy
     list_monitored_models = retaining.list_monitored_models
 

@@ -33,6 +33,7 @@ __all__ = [
     "list_model_versions",
     "load_model_persistent",
     "restore_version",
+    "roll_back_alias",
     "set_alias",
     "store_model_persistent",
 ]
@@ -167,13 +168,40 @@ def set_alias(lab: Session, model_id: str, alias: str, version: str) -> AliasCha
 
 @tool()
 def list_aliases(lab: Session, model_id: str) -> Aliases:
-    """The aliases of a model, each with the version it points at.
+    """The aliases of a model, each with the version it points at, and its last 20 moves.
 
     model_id : the model
     Raises InvalidInput.
     """
     model_id = check.identifier(model_id, "model_id")
-    return Aliases(model_id=model_id, aliases=lab.store.models.aliases(model_id))
+    found = lab.store.models.alias_moves(model_id)
+    return Aliases(
+        model_id=model_id,
+        aliases={alias: moves[0].version for alias, moves in found.items()},
+        history={alias: [vars(move) for move in moves] for alias, moves in found.items()},
+    )
+
+
+@tool()
+def roll_back_alias(lab: Session, model_id: str, alias: str) -> AliasChange:
+    """Let an alias point at the version it pointed at before, as if it had not been moved.
+
+    Rolling back twice goes back two moves; versions that were deleted since are passed over.
+
+    model_id : the model
+    alias : the alias
+    Raises InvalidInput; NotFound, also where nothing is left to go back to.
+    """
+    model_id = check.identifier(model_id, "model_id")
+    alias = check.identifier(alias, "alias")
+    with check.blaming("alias"):
+        version = lab.store.models.roll_back_alias(model_id, alias)
+    return AliasChange(
+        model_id=model_id,
+        alias=alias,
+        version=version,
+        message=f"{shown(alias)} of {shown(model_id)} is version {shown(version)} again.",
+    )
 
 
 @tool()

@@ -67,7 +67,6 @@ def figures(tally: Tally) -> Figures:
             score, _, kind = name.partition("_")
             value = getattr(getattr(scores, f"{score}_means"), kind)
             intervals[name] = Estimate(value, low, high, scores.n, "feedback")
-    counts = sorted(tally.predicted.items(), key=lambda item: (-item[1], item[0]))
     return Figures(
         n=tally.n,
         known=tally.known,
@@ -76,7 +75,7 @@ def figures(tally: Tally) -> Figures:
         mean_confidence=tally.mean_confidence,
         mean_latency_ms=tally.mean_latency_ms,
         latency_ms={name: value for name, (value, _, _) in quantiles.items()} or None,
-        per_label=dict(counts),
+        per_label=_per_label(tally),
         intervals=intervals,
     )
 
@@ -92,8 +91,13 @@ def quick_figures(tally: Tally) -> Figures:
         mean_confidence=tally.mean_confidence,
         mean_latency_ms=tally.mean_latency_ms,
         latency_ms=_quantiles(tally) or None,
-        per_label={},
+        per_label=_per_label(tally),
     )
+
+
+def _per_label(tally: Tally) -> dict[str, int]:
+    """Predictions by label, the most frequent first."""
+    return dict(sorted(tally.predicted.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _quantiles(tally: Tally) -> dict[str, float]:

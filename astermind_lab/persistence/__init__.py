@@ -16,6 +16,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from astermind_lab.persistence.alias_rows import AliasMove
     from astermind_lab.persistence.datasets import Dataset, DatasetRepository
     from astermind_lab.persistence.embedding_rows import EmbeddingHit, EmbeddingItem
     from astermind_lab.persistence.embeddings import EmbeddingRepository
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from astermind_lab.persistence.watch import RecordChange, Watch
 
 __all__ = [
+    "AliasMove",
     "Dataset",
     "DatasetRepository",
     "EmbeddingHit",
@@ -54,6 +56,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AliasMove": "alias_rows",
     "Dataset": "datasets",
     "DatasetRepository": "datasets",
     "EmbeddingHit": "embedding_rows",

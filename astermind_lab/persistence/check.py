@@ -16,6 +16,7 @@ from typing import Any, Literal
 from surrealdb import BoundExcluded, BoundIncluded, Range, RecordID
 
 from astermind_lab.errors import MigrationError, shown
+from astermind_lab.persistence.alias_rows import read_moves
 from astermind_lab.persistence.connection import Connection
 from astermind_lab.persistence.contents import (
     PARTS,
@@ -182,6 +183,12 @@ class _Inspection:
                 yield _damage(
                     record_name(row["id"]),
                     f"it stands for version {shown(row['version'])}, which {gone}",
+                )
+            if read_moves(row)[0].version != row["version"]:
+                yield _damage(
+                    record_name(row["id"]),
+                    f"it stands for version {shown(row['version'])}, which is not the last of "
+                    "its moves; set it again",
                 )
         self.checked["aliases"] = len(rows)
 

@@ -3,14 +3,14 @@
 A version is one row ``models:[model_id, version]`` plus its weights in parts in ``model_weights``;
 lists read rows only. Versions are ordered by a counter that grows in the transaction that makes
 them visible, so "the latest" is the one stored last, whatever the clocks say. An alias such as
-``champion`` is a name for one version of a model and can be moved.
+``champion`` is a name for one version of a model, can be moved, and remembers its moves.
 """
 
 from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from surrealdb import RecordID
@@ -23,6 +23,13 @@ from astermind_lab.errors import (
     NotFound,
     nearest,
     shown,
+)
+from astermind_lab.persistence.alias_rows import (
+    MOST_MOVES,
+    ROLL_BACK,
+    SET_ALIAS,
+    AliasMove,
+    read_moves,
 )
 from astermind_lab.persistence.claims import Claims
 from astermind_lab.persistence.connection import Connection
@@ -42,15 +49,8 @@ PART_BYTES = 8 * 1024 * 1024
 _ALL_OF = "models:[$model_id]..=[$model_id, []]"
 _HIDDEN = "status != 'loading'"
 
-_SET_ALIAS = """{
-    IF (SELECT VALUE status FROM ONLY $named) != NONE { RETURN NONE };
-    IF (SELECT VALUE status FROM ONLY $record) != 'active' { RETURN false };
-    UPDATE $record SET revision += 1 RETURN NONE;
-    UPSERT $alias CONTENT $row RETURN NONE;
-    RETURN true;
-}"""
-
-# Writing the model's row in both makes these two transactions meet, if they run side by side.
+# Writing the model's row here and in SET_ALIAS makes these two transactions meet, if they run side
+# by side.
 _DELETE = """{
     IF (SELECT VALUE status FROM ONLY $record) != 'active' { NONE } ELSE {
         LET $names = (
@@ -170,28 +170,33 @@ class ModelRepository:
         )
         return [read_version(row) for row in rows]
 
-    def set_alias(self, model_id: str, alias: str, version: str) -> None:
+    def set_alias(
+        self, model_id: str, alias: str, version: str, moves: Sequence[AliasMove] = ()
+    ) -> None:
         """Let ``alias`` stand for a version, in place of the one it stood for before.
 
-        Raises NotFound for the version, and InvalidInput if the alias is the name of a version,
-        also of a deleted one, which could come back.
+        moves : what a new alias remembers, newest first, if not only this move
+        Nothing changes where it stands for that version already. Raises NotFound for the version,
+        and InvalidInput if the alias is the name of a version, also of a deleted one, which could
+        come back.
         """
         check_id("model_id", model_id)
         check_id("alias", alias)
         check_id("version", version)
-        row = {
-            "model_id": model_id,
-            "alias": alias,
-            "version": version,
-            "updated_at": self._clock.now(),
-        }
+        now = self._clock.now()
+        row = {"model_id": model_id, "alias": alias, "version": version, "updated_at": now}
+        remembered = list(moves[:MOST_MOVES]) or [AliasMove(version, now)]
+        if remembered[0].version != version:
+            raise ValueError("the first move is the one to the version")
         with self._naming:
             done = self._connection.write(
-                _SET_ALIAS,
+                SET_ALIAS,
                 record=_record(model_id, version),
                 named=_record(model_id, alias),
                 alias=_alias(model_id, alias),
                 row=row,
+                moves=[vars(move) for move in remembered],
+                most=MOST_MOVES,
             )
         if done is None:
             raise InvalidInput(
@@ -202,6 +207,26 @@ class ModelRepository:
         if not done:
             raise self._missing(model_id, version)
 
+    def roll_back_alias(self, model_id: str, alias: str) -> str:
+        """Let an alias stand for what it stood for before, and forget the move; that version.
+
+        Versions that were deleted since are passed over, and forgotten. Raises NotFound.
+        """
+        check_id("model_id", model_id)
+        check_id("alias", alias)
+        version: str | None = self._connection.write_once(
+            ROLL_BACK, alias=_alias(model_id, alias), model_id=model_id, now=self._clock.now()
+        )
+        if version is not None:
+            return version
+        names = self.aliases(model_id)
+        if alias not in names:
+            raise _no_alias(model_id, alias, names)
+        raise NotFound(
+            f"{shown(alias)} of model {shown(model_id)} stands for {shown(names[alias])}, and "
+            "remembers no version from before that is still stored"
+        )
+
     def aliases(self, model_id: str) -> dict[str, str]:
         """alias → version, for one model."""
         check_id("model_id", model_id)
@@ -209,6 +234,14 @@ class ModelRepository:
             "SELECT alias, version FROM aliases:[$model_id]..=[$model_id, []]", model_id=model_id
         )
         return {row["alias"]: row["version"] for row in rows}
+
+    def alias_moves(self, model_id: str) -> dict[str, list[AliasMove]]:
+        """alias → the versions it stands and stood for, newest first, for one model."""
+        check_id("model_id", model_id)
+        rows = self._connection.first(
+            "SELECT * FROM aliases:[$model_id]..=[$model_id, []]", model_id=model_id
+        )
+        return {row["alias"]: read_moves(row) for row in rows}
 
     def delete_alias(self, model_id: str, alias: str) -> None:
         """Remove an alias; its version stays. Raises NotFound."""
@@ -218,11 +251,7 @@ class ModelRepository:
             "(DELETE $alias RETURN BEFORE)", alias=_alias(model_id, alias)
         )
         if not gone:
-            names = self.aliases(model_id)
-            raise NotFound(
-                f"model {shown(model_id)} has no alias {shown(alias)}.{nearest(alias, names)}"
-                f" Its aliases: {_listed(list(names))}"
-            )
+            raise _no_alias(model_id, alias, self.aliases(model_id))
 
     def delete(self, model_id: str, version: str) -> None:
         """Hide a version; ``restore`` brings it back.
@@ -331,6 +360,13 @@ def _record(model_id: str, version: str) -> RecordID:
 
 def _alias(model_id: str, alias: str) -> RecordID:
     return RecordID("aliases", [model_id, alias])
+
+
+def _no_alias(model_id: str, alias: str, names: Mapping[str, str]) -> NotFound:
+    return NotFound(
+        f"model {shown(model_id)} has no alias {shown(alias)}.{nearest(alias, names)}"
+        f" Its aliases: {_listed(list(names))}"
+    )
 
 
 def _check_weights(weights: object) -> bytes:

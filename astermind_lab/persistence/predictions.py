@@ -13,21 +13,21 @@ Whatever comes, changes or goes is counted in the tallies by the same transactio
 from __future__ import annotations
 
 import itertools
-import math
 import uuid
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from surrealdb import RecordID
 
 from astermind_lab.clock import Clock
-from astermind_lab.core.tally import Features
-from astermind_lab.errors import InvalidInput, StoreError, shown
+from astermind_lab.errors import InvalidInput
 from astermind_lab.persistence.connection import Connection
 from astermind_lab.persistence.counted import Change, CountedWrites, KeyTaken, Moved
+from astermind_lab.persistence.listing import Page, newest
+from astermind_lab.persistence.logged import Prediction, checked, read_prediction
 from astermind_lab.persistence.prediction_rows import (
     check_window,
     key_record,
@@ -36,17 +36,11 @@ from astermind_lab.persistence.prediction_rows import (
     record_of,
     ticks,
 )
+from astermind_lab.persistence.sampling import Sampled, spread
 from astermind_lab.persistence.slices import count_records, slices
 from astermind_lab.persistence.tally_rows import Counted
-from astermind_lab.persistence.values import (
-    check_id,
-    check_moment,
-    check_object,
-    check_text,
-    from_database,
-    plain_moment,
-    record_name,
-)
+from astermind_lab.persistence.values import check_id, record_name
+from astermind_lab.persistence.wanted import Cursor, Wanted
 
 __all__ = [
     "Prediction",
@@ -60,35 +54,10 @@ _PAGE_ROWS = 2_000
 _A_DAY = 86_400_000_000  # microseconds
 _LONG_AGO = ticks(datetime(2000, 1, 1, tzinfo=UTC))
 _NUMBERS = 2**62
-_LONGEST_MS = 1e12
 
 
 Row = dict[str, Any]
 _NOTHING = Change()
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """One logged prediction; ``timestamp`` is aware, ``confidence`` between 0 and 1.
-
-    input : None where texts are not kept; ``input_hash`` may stand for it
-    key : a name of the user's for it, at most one prediction of a model has it
-    features : what drift of the inputs is measured on
-    """
-
-    model_id: str
-    version: str | None
-    input: str | None
-    prediction: str
-    confidence: float
-    ground_truth: str | None
-    latency_ms: float | None
-    timestamp: datetime
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    key: str | None = None
-    input_hash: str | None = None
-    features: Features | None = None
-    record_id: str | None = None
 
 
 class PredictionRepository:
@@ -203,16 +172,51 @@ class PredictionRepository:
         since, until = check_window(start, end)
         return self._count([model_id, since], [model_id, until, []])
 
+    def newest(
+        self,
+        model_id: str,
+        wanted: Wanted,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        before: Cursor | None = None,
+        limit: int = 50,
+    ) -> Page:
+        """The newest predictions of some kind in the window, both ends included.
+
+        before : where the page before ended     limit : how many at the most
+        Where a text is searched for, a page may be short though there are more; see ``listing.py``.
+        """
+        check_id("model_id", model_id)
+        since, until = check_window(start, end)
+        ends = Cursor(until + 1)
+        if before is not None and before.at <= until:
+            ends = before
+        return newest(self._connection, model_id, wanted, since, ends, limit)
+
+    def spread(
+        self,
+        model_id: str,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        versions: Collection[str] | None = None,
+        most: int = 5_000,
+    ) -> list[Sampled]:
+        """At most so many predictions of the window, spread evenly over it; see ``sampling.py``."""
+        check_id("model_id", model_id)
+        since, until = check_window(start, end)
+        wanted = Wanted(versions=versions)
+        return spread(self._connection, model_id, wanted, since, until + 1, most)
+
     def find(self, name: str) -> Prediction | None:
         """The prediction of a record id; raises InvalidInput("prediction_id")."""
         rows = self._connection.first("SELECT * FROM $record", record=record_of(name))
-        return _read_prediction(rows[0]) if rows else None
+        return read_prediction(rows[0]) if rows else None
 
     def find_key(self, model_id: str, key: str) -> Prediction | None:
         """The prediction of a model that was logged under a key."""
         pair = check_id("model_id", model_id), check_id("key", key)
         row = self.by_keys([pair]).get(pair)
-        return None if row is None else _read_prediction(row)
+        return None if row is None else read_prediction(row)
 
     def delete(
         self, model_id: str, start: datetime | None = None, end: datetime | None = None
@@ -240,7 +244,7 @@ class PredictionRepository:
             rows = self._connection.first("SELECT * FROM $range", range=keys(low, high))
             for row in rows:
                 if version is None or row.get("version") == version:
-                    yield _read_prediction(row)
+                    yield read_prediction(row)
 
     def _pages(
         self, model_id: str, since: int, until: int
@@ -280,7 +284,7 @@ class PredictionRepository:
 
     def _row(self, place: int, row: Prediction) -> Row:
         try:
-            fields = _checked(row)
+            fields = checked(row)
         except InvalidInput as problem:
             raise InvalidInput(
                 problem.argument or "rows",
@@ -324,56 +328,3 @@ def note(model_id: str) -> Row:
 def _known_as(row: Row, names: Mapping[tuple[str, str], str]) -> str:
     pair = _pair(row)
     return record_name(row["id"]) if pair is None else names[pair]
-
-
-def _checked(row: Prediction) -> Row:
-    fields: Row = {
-        "model_id": check_id("model_id", row.model_id),
-        "prediction": check_text("prediction", row.prediction),
-        "confidence": _check_number("confidence", row.confidence, most=1.0),
-        "timestamp": check_moment("timestamp", row.timestamp),
-        "metadata": check_object("metadata", row.metadata),
-    }
-    for name in ("version", "key", "input_hash"):
-        if (value := getattr(row, name)) is not None:
-            fields[name] = check_id(name, value)
-    for name in ("input", "ground_truth"):
-        if (value := getattr(row, name)) is not None:
-            fields[name] = check_text(name, value)
-    if row.latency_ms is not None:
-        fields["latency_ms"] = _check_number("latency_ms", row.latency_ms, most=_LONGEST_MS)
-    if row.features is not None:
-        fields["made_by"], fields["features"] = row.features
-    return fields
-
-
-def _check_number(argument: str, value: float, most: float) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if isinstance(value, str | bool) or not math.isfinite(number) or not 0.0 <= number <= most:
-        upto = f"between 0 and {most:g}" if math.isfinite(most) else "from 0 on"
-        raise InvalidInput(argument, f"a number {upto} is needed, got {shown(value)}")
-    return number
-
-
-def _read_prediction(row: dict[str, Any]) -> Prediction:
-    record = row["id"]
-    if not isinstance(record, RecordID):
-        raise StoreError(f"a prediction without a record id was read: {shown(record)}")
-    return Prediction(
-        model_id=row["model_id"],
-        version=row.get("version"),
-        input=row.get("input"),
-        prediction=row["prediction"],
-        confidence=row["confidence"],
-        ground_truth=row.get("ground_truth"),
-        latency_ms=row.get("latency_ms"),
-        timestamp=plain_moment(row["timestamp"]),
-        metadata=from_database(row["metadata"]),
-        key=row.get("key"),
-        input_hash=row.get("input_hash"),
-        features=observation(row).features,
-        record_id=record_name(record),
-    )

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from surrealdb import RecordID
 
 from astermind_lab.persistence.connection import Connection
 from astermind_lab.persistence.prediction_rows import between, ticks
-from astermind_lab.persistence.predictions import PredictionRepository
 from astermind_lab.persistence.slices import count_records, slices
 from astermind_lab.persistence.tally_rows import LENGTHS, Piece
 from astermind_lab.persistence.values import check_moment
+
+if TYPE_CHECKING:
+    from astermind_lab.persistence.predictions import PredictionRepository
 
 __all__ = ["RetentionRepository", "horizon"]
 

@@ -19,6 +19,7 @@ from astermind_lab.core.tally import Tally
 from astermind_lab.persistence.connection import Connection
 from astermind_lab.persistence.prediction_rows import between, check_window, moment, observation
 from astermind_lab.persistence.retention import horizon
+from astermind_lab.persistence.series import tallies_by_step
 from astermind_lab.persistence.slices import count_records, slices
 from astermind_lab.persistence.tally_rows import (
     FINER,
@@ -30,7 +31,7 @@ from astermind_lab.persistence.tally_rows import (
 )
 from astermind_lab.persistence.values import check_id, plain_moment
 
-__all__ = ["TallyRepository", "Totals"]
+__all__ = ["Overview", "TallyRepository", "Totals"]
 
 _HOUR = LENGTHS["h"]
 _MOST_ROWS = 20_000  # read at once
@@ -88,6 +89,16 @@ class Totals:
         return total
 
 
+class Overview(NamedTuple):
+    """A model's predictions, those with a truth, and the first and the last day that has any."""
+
+    model_id: str
+    predictions: int
+    truths: int
+    first_day: datetime | None
+    last_day: datetime | None
+
+
 class TallyRepository:
     """Reads windows; writing is the affair of ``counted.py``."""
 
@@ -129,36 +140,31 @@ class TallyRepository:
         end: datetime,
         *,
         versions: Collection[str | None] | None = None,
+        features: bool = False,
     ) -> list[tuple[datetime, Tally]]:
-        """The tallies of every minute, hour or day (level m, h, d) that has any, in order.
+        """The tallies of every day, hour, minute or 6 s (level d, h, m, 6s) that has any, in order.
 
         From the one in which ``start`` lies to the one in which ``end`` lies.
+
+        versions : only these     features : with the sums of drift features
         """
         check_id("model_id", model_id)
         since, until = check_window(start, end)
-        length = LENGTHS[level]
-        piece = Piece(level, since // length * length, until // length * length + length)
-        rows = self._connection.first(
-            f"SELECT {_COUNTED} FROM $range WHERE {_FULL}", range=piece.records(model_id)
-        )
-        found: dict[int, list[Mapping[str, Any]]] = {}
-        for row in rows:
-            if versions is None or row.get("version") in versions:
-                found.setdefault(row["id"].id[2], []).append(row)
-        tallies = ((at, read_tallies(some)) for at, some in sorted(found.items()))
-        return [(moment(at), tally) for at, tally in tallies if tally]
+        found = tallies_by_step(self._connection, model_id, level, since, until, versions, features)
+        return [(moment(at), tally) for at, tally in found]
 
-    def overview(self, models: Sequence[str]) -> list[tuple[str, int, int, datetime | None]]:
-        """Of each model its predictions, those with a truth, and the last day that has any."""
+    def overview(self, models: Sequence[str]) -> list[Overview]:
+        """What there is of each of these models."""
         found = []
         for model_id in models:
             everything = Piece("d", -(2**62), 2**62).records(model_id)
             rows = self._connection.first(
                 "SELECT start, n, known FROM $range WHERE n > 0", range=everything
             )
-            last = max((plain_moment(row["start"]) for row in rows), default=None)
+            days = [plain_moment(row["start"]) for row in rows]
             n, known = (sum(row[name] for row in rows) for name in ("n", "known"))
-            found.append((model_id, n, known, last))
+            first, last = min(days, default=None), max(days, default=None)
+            found.append(Overview(model_id, n, known, first, last))
         return found
 
     def _widened(self, low: int, high: int) -> tuple[int, int]:

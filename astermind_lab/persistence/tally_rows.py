@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from surrealdb import BoundExcluded, BoundIncluded, Range, RecordID
 
 from astermind_lab.core.tally import Observation, Tally
-from astermind_lab.core.tally_bytes import Packed, UnknownFormat, add_up, pack
+from astermind_lab.core.tally_bytes import Cells, Packed, UnknownFormat, add_up, cells_of, pack
 from astermind_lab.errors import StoreError, shown
 from astermind_lab.persistence.prediction_rows import moment
 
@@ -29,6 +29,7 @@ __all__ = [
     "Piece",
     "cover",
     "cut",
+    "read_cells",
     "read_tallies",
     "read_tally",
     "write_tally",
@@ -148,7 +149,19 @@ def read_tallies(rows: Iterable[Mapping[str, Any]]) -> Tally:
     try:
         return add_up(Packed(row["data"], row.get("features")) for row in rows)
     except UnknownFormat as problem:
-        raise StoreError(f"the tallies were written by a newer version, {problem}") from None
+        raise _newer(problem) from None
+
+
+def read_cells(row: Mapping[str, Any]) -> Cells:
+    """The cells of the tally of a row; raises StoreError for a tally of a later version."""
+    try:
+        return cells_of(row["data"])
+    except UnknownFormat as problem:
+        raise _newer(problem) from None
+
+
+def _newer(problem: UnknownFormat) -> StoreError:
+    return StoreError(f"the tallies were written by a newer version, {problem}")
 
 
 def read_tally(row: Mapping[str, Any]) -> Tally:

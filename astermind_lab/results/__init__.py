@@ -38,6 +38,13 @@ from astermind_lab.results.drift import (
     DriftReport,
     EstimatedAccuracy,
 )
+from astermind_lab.results.drift_series import (
+    DriftedText,
+    DriftedTexts,
+    DriftPoint,
+    DriftSeries,
+)
+from astermind_lab.results.explaining import Explanation, TrainingRow, WordEffect
 from astermind_lab.results.models import (
     CategoryScore,
     DeletedModel,
@@ -60,11 +67,26 @@ from astermind_lab.results.monitoring import (
     ModelMetrics,
     Quantiles,
 )
+from astermind_lab.results.predictions import PredictionItem, PredictionList
 from astermind_lab.results.recording import (
     DeletedPredictions,
     FeedbackGiven,
     LoggedPrediction,
     TimeRange,
+)
+from astermind_lab.results.slices import (
+    Calibration,
+    CalibrationBin,
+    MetricSlice,
+    MetricSlices,
+)
+from astermind_lab.results.teaching import (
+    LabelErrors,
+    LabelSuggestion,
+    LabelSuggestions,
+    LabelSuspect,
+    TaughtExamples,
+    TeachingReport,
 )
 from astermind_lab.results.versions import (
     AliasChange,
@@ -86,6 +108,8 @@ __all__ = [
     "AliasChange",
     "Aliases",
     "Averages",
+    "Calibration",
+    "CalibrationBin",
     "CategoryScore",
     "Collection",
     "Collections",
@@ -99,18 +123,29 @@ __all__ = [
     "DeletedPredictions",
     "DetectorFinding",
     "DriftAnalysis",
+    "DriftPoint",
     "DriftReport",
+    "DriftSeries",
+    "DriftedText",
+    "DriftedTexts",
     "Embedding",
     "EstimatedAccuracy",
     "Example",
+    "Explanation",
     "ExportedModel",
     "FeedbackGiven",
     "ImportedModel",
+    "LabelErrors",
+    "LabelSuggestion",
+    "LabelSuggestions",
+    "LabelSuspect",
     "LoadedDataset",
     "LoadedModel",
     "LoggedPrediction",
     "MetricPoint",
     "MetricSeries",
+    "MetricSlice",
+    "MetricSlices",
     "Metrics",
     "ModelItem",
     "ModelList",
@@ -122,6 +157,8 @@ __all__ = [
     "MonitoredModel",
     "MonitoredModels",
     "Prediction",
+    "PredictionItem",
+    "PredictionList",
     "Predictions",
     "Quantiles",
     "Receipt",
@@ -135,9 +172,13 @@ __all__ = [
     "StoredModel",
     "TaggedVersion",
     "TaggedVersions",
+    "TaughtExamples",
+    "TeachingReport",
     "TimeRange",
     "TrainedModel",
+    "TrainingRow",
     "UpdatedModel",
     "VersionChange",
     "VersionItem",
+    "WordEffect",
 ]

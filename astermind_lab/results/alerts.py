@@ -171,11 +171,15 @@ class MonitorEvaluation(Result):
 
 @dataclass(frozen=True, repr=False, kw_only=True)
 class MonitoredModel(Result):
-    """A model whose predictions are logged. last_day : the last day with a prediction"""
+    """A model whose predictions are logged.
+
+    first_day, last_day : the first and the last day with a prediction
+    """
 
     model_id: str
     predictions: int
     truths: int
+    first_day: datetime | None
     last_day: datetime | None
 
     def short(self) -> str:

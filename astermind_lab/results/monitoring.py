@@ -223,7 +223,7 @@ class ConfusionMatrix(Result):
 
 @dataclass(frozen=True, repr=False, kw_only=True)
 class MetricPoint(Result):
-    """Figures of one minute, hour or day. start : its beginning"""
+    """Figures of one step of a series. start : its beginning"""
 
     start: datetime
     total_predictions: int
@@ -231,9 +231,10 @@ class MetricPoint(Result):
     accuracy: Estimate | None
     avg_confidence: float | None
     latency_ms: Quantiles | None
+    predictions_per_label: Mapping[str, int]
 
     def short(self) -> str:
-        return f"{self.start:%Y-%m-%d %H:%M}, {self.total_predictions:,} predictions"
+        return f"{self.start:%Y-%m-%d %H:%M:%S}, {self.total_predictions:,} predictions"
 
     def view(self) -> View:
         return View(self.short())
@@ -249,12 +250,12 @@ class MetricSeries(Result):
     points: Sequence[MetricPoint]
 
     def short(self) -> str:
-        return f"{self.model_id!r}, {len(self.points):,} points, one per {self.step}"
+        return f"{self.model_id!r}, {len(self.points):,} points, one per {self._step}"
 
     def view(self) -> View:
         total = sum(point.total_predictions for point in self.points)
         facts = [Fact("window (UTC)", str(self.time_range)), Fact("predictions", total)]
-        title = f"{self.model_id}, per {self.step}"
+        title = f"{self.model_id}, per {self._step}"
         if not self.points:
             return View(title, facts, notes=["No prediction was logged in this window."])
         curves = [
@@ -272,10 +273,14 @@ class MetricSeries(Result):
         seen = [c for c in curves if any(value is not None for _, value, *_ in c.points)]
         return View(title, facts, seen)
 
+    @property
+    def _step(self) -> str:
+        return "6 s" if self.step == "6s" else self.step
+
     def _at(
         self, point: MetricPoint, value: float | None
     ) -> tuple[str, float | None, float | None, float | None]:
-        form = "%Y-%m-%d" if self.step == "day" else "%Y-%m-%d %H:%M"
+        form = {"day": "%Y-%m-%d", "6s": "%Y-%m-%d %H:%M:%S"}.get(self.step, "%Y-%m-%d %H:%M")
         return point.start.strftime(form), value, None, None
 
     def _point(

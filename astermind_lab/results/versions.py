@@ -175,7 +175,7 @@ class VersionChange(_Message):
 
 @dataclass(frozen=True, repr=False, kw_only=True)
 class AliasChange(_Message):
-    """An alias that was set or deleted; ``version`` is what it points at now."""
+    """An alias that was set, rolled back or deleted; ``version`` is what it points at now."""
 
     success: bool = True
     model_id: str
@@ -186,19 +186,29 @@ class AliasChange(_Message):
 
 @dataclass(frozen=True, repr=False, kw_only=True)
 class Aliases(Result):
-    """The aliases of a model, each with the version it points at."""
+    """The aliases of a model, each with the version it points at.
+
+    history : alias → its moves, newest first, each with ``version`` and ``at``; the first is the
+        one to the version it points at now
+    """
 
     model_id: str
     aliases: Mapping[str, str]
+    history: Mapping[str, Sequence[Mapping[str, Any]]]
 
     def short(self) -> str:
         return f"{self.model_id!r}, {dict(self.aliases)!r}"
 
     def view(self) -> View:
-        rows = sorted(self.aliases.items())
-        parts = [Table(("alias", "version"), rows)] if rows else []
+        rows = [self._row(alias) for alias in sorted(self.aliases)]
+        columns = ("alias", "version", "since (UTC)", "before")
+        parts = [Table(columns, rows)] if rows else []
         notes = [] if rows else [f"{self.model_id} has no alias."]
         return View(f"Aliases of {self.model_id}", parts=parts, notes=notes)
+
+    def _row(self, alias: str) -> Sequence[Cell]:
+        now, *before = self.history[alias]
+        return (alias, now["version"], now["at"], [move["version"] for move in before])
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)

@@ -13,11 +13,19 @@ There is no default password, and a password is never shown.
 """
 
 from astermind_lab.settings.describe import SettingShown, describe
-from astermind_lab.settings.model import Automation, Database, Monitoring, Retention, Settings
+from astermind_lab.settings.model import (
+    Automation,
+    Dashboard,
+    Database,
+    Monitoring,
+    Retention,
+    Settings,
+)
 from astermind_lab.settings.sources import load_settings, project_file, user_file
 
 __all__ = [
     "Automation",
+    "Dashboard",
     "Database",
     "Monitoring",
     "Retention",

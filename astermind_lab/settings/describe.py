@@ -53,7 +53,8 @@ def _text(key: str, value: object) -> str:
     if key == "monitoring.spool_limit" and isinstance(value, int):
         return _size_text(value)
     if isinstance(value, tuple):
-        return os.pathsep.join(str(path) for path in value) or "(none)"
+        between = ", " if all(isinstance(item, str) for item in value) else os.pathsep
+        return between.join(str(item) for item in value) or "(none)"
     return str(value)
 
 

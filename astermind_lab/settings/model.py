@@ -30,6 +30,7 @@ __all__ = [
     "SECTIONS",
     "SIZES",
     "Automation",
+    "Dashboard",
     "Database",
     "Monitoring",
     "Retention",
@@ -41,6 +42,7 @@ SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86
 SIZES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 _SCHEMES = ("mem://", "surrealkv://", "local://", "ws://", "wss://")
+_SHORTEST_TOKEN = 8
 _LARGEST_DIVERGENCE = 0.6931  # ln 2: no two distributions are further apart in nats
 
 
@@ -119,6 +121,21 @@ def _words(value: object) -> tuple[str, ...]:
     return tuple(item.strip() for item in value if item.strip())
 
 
+def _names(value: object) -> tuple[str, ...]:
+    names = tuple(name.lower() for name in _words(value))
+    for name in names:
+        if not re.fullmatch(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", name):
+            raise ValueError("should be names as a browser's address bar shows them, as HOST:PORT")
+    return names
+
+
+def _token(value: object) -> object:
+    said = value.get_secret_value() if isinstance(value, SecretStr) else value
+    if not isinstance(said, str) or len(said) < _SHORTEST_TOKEN or not said.isprintable():
+        raise ValueError(f"should be a text of at least {_SHORTEST_TOKEN} characters")
+    return value
+
+
 def _default_data_dir() -> Path:
     return platformdirs.user_data_path("astermind-lab", appauthor=False)
 
@@ -140,6 +157,9 @@ _Count = Annotated[int, Field(ge=1)]
 _KeepCount = Annotated[_Count | None, BeforeValidator(_keep_count)]
 _Folder = Annotated[Path, BeforeValidator(_folder)]
 _Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
+_Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
+_Token = Annotated[SecretStr, BeforeValidator(_token)]
+_Port = Annotated[int, Field(ge=0, le=65_535)]
 _Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_folders)]
 
 
@@ -162,7 +182,7 @@ class Database(_Section):
     username: _Word | None = None
     password: SecretStr | None = None
     engine: Literal["auto", "embedded", "surreal"] = "auto"
-    port: Annotated[int, Field(ge=0, le=65_535)] = 0
+    port: _Port = 0
     idle_timeout: _Last = timedelta(minutes=10)
     reconnect_timeout: _Duration = timedelta(seconds=30)
 
@@ -188,6 +208,22 @@ class Monitoring(_Section):
     webhook_hosts: _Words = ()
     metrics_window: _Duration = timedelta(hours=1)
     drift_threshold: Annotated[float, Field(gt=0, le=_LARGEST_DIVERGENCE)] = 0.1
+
+
+class Dashboard(_Section):
+    """Where ``astermind up`` serves the dashboards, and to whom.
+
+    host : the address to listen at; a browser is asked for the token if others can reach it
+    port : 0 takes a free one
+    token : what a browser has to show; None is a new one at every start, where one is needed
+    allow_origins : further names, as HOST:PORT, under which browsers may ask for the pages, for a
+        server that stands behind another one
+    """
+
+    host: _Word = "127.0.0.1"
+    port: _Port = 5006
+    token: _Token | None = None
+    allow_origins: _Names = ()
 
 
 class Automation(_Section):
@@ -222,6 +258,7 @@ class Settings(BaseSettings):
     allowed_paths: _Folders = Field(default_factory=_default_allowed_paths)
     database: Database = Database()
     monitoring: Monitoring = Monitoring()
+    dashboard: Dashboard = Dashboard()
     automation: Automation = Automation()
     retention: Retention = Retention()
 

@@ -30,6 +30,7 @@ __all__ = [
 
 _PREFIX = "ASTERMIND_"
 _FILE_NAME = "astermind.toml"
+_SECRETS = ("dashboard.token", "database.password")
 _OLD_SERVER = {
     "SURREALDB_URL": "database.url",
     "SURREALDB_NAMESPACE": "database.namespace",
@@ -229,7 +230,7 @@ def _refuse(error: ValidationError, found: list[Layer]) -> NoReturn:
 
 def _quoted(key: str, value: object) -> str:
     """The value in an error message, unless a password may be in it."""
-    return "" if key == "database.password" or "@" in str(value) else f", not {shown(value)}"
+    return "" if key in _SECRETS or "@" in str(value) else f", not {shown(value)}"
 
 
 def _allowed_instead(key: str) -> str:

@@ -10,6 +10,7 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from queue import Queue
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from astermind_lab.core.tally import Features
 from astermind_lab.errors import (
     AlreadyExists,
     InvalidInput,
@@ -26,6 +28,7 @@ from astermind_lab.errors import (
     StoreError,
 )
 from astermind_lab.persistence import (
+    AliasMove,
     EmbeddingItem,
     Feedback,
     NewModelVersion,
@@ -35,6 +38,7 @@ from astermind_lab.persistence import (
     Watch,
 )
 from astermind_lab.persistence.monitors import Monitor
+from astermind_lab.persistence.wanted import Wanted
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -185,6 +189,121 @@ def check_aliases_stand_for_versions_and_move(store: Store) -> None:
         store.models.set_alias("m", "best", "v3")
     with pytest.raises(NotFound, match="no version of model 'x'"):
         store.models.set_alias("x", "best", "v1")
+
+
+def past(store: Store, alias: str, model_id: str = "m") -> list[str]:
+    return [move.version for move in store.models.alias_moves(model_id)[alias]]
+
+
+def check_an_alias_remembers_its_moves_and_rolls_back(store: Store) -> None:
+    for name in ("v1", "v2", "v3"):
+        store.models.add(version(name=name), b"w")
+        store.models.set_alias("m", "best", name)
+    first = store.models.alias_moves("m")["best"]
+    assert [move.version for move in first] == ["v3", "v2", "v1"]
+    assert all(move.at.tzinfo is not None for move in first)
+    assert first[0].at >= first[1].at >= first[2].at
+    store.models.set_alias("m", "best", "v3")
+    assert store.models.alias_moves("m")["best"] == first
+    store.models.set_alias("m", "other", "v1")
+    assert store.models.roll_back_alias("m", "best") == "v2"
+    assert store.models.get("m", "best").version == "v2"
+    assert store.models.alias_moves("m")["best"] == first[1:]
+    assert store.models.roll_back_alias("m", "best") == "v1"
+    with pytest.raises(NotFound, match=r"'best' of model 'm' stands for 'v1', and remembers no"):
+        store.models.roll_back_alias("m", "best")
+    with pytest.raises(NotFound, match=r"has no alias 'bset'.*'best'"):
+        store.models.roll_back_alias("m", "bset")
+    assert store.models.aliases("m") == {"best": "v1", "other": "v1"}
+    assert past(store, "other") == ["v1"]
+    store.models.delete_alias("m", "best")
+    store.models.set_alias("m", "best", "v2")
+    assert past(store, "best") == ["v2"]
+
+
+def check_a_roll_back_passes_over_what_was_deleted(store: Store) -> None:
+    for name in ("v1", "v2", "v3", "v4"):
+        store.models.add(version(name=name), b"w")
+    for name in ("v1", "v2", "v1", "v3", "v2", "v4"):
+        store.models.set_alias("m", "best", name)
+    store.models.delete("m", "v2")
+    store.models.purge("m", "v3")
+    assert past(store, "best") == ["v4", "v2", "v3", "v1", "v2", "v1"]
+    assert store.models.roll_back_alias("m", "best") == "v1"
+    assert past(store, "best") == ["v1", "v2", "v1"]
+    with pytest.raises(NotFound):  # what it stood for before, and is there, it stands for now
+        store.models.roll_back_alias("m", "best")
+    assert past(store, "best") == ["v1", "v2", "v1"]
+    store.models.restore("m", "v2")
+    assert store.models.roll_back_alias("m", "best") == "v2"
+    with pytest.raises(InvalidInput, match=r"^version: .*'best'"):
+        store.models.delete("m", "v2")
+
+
+def check_an_alias_remembers_so_many_moves(store: Store) -> None:
+    for name in ("a", "b"):
+        store.models.add(version(name=name), b"w")
+    for number in range(27):
+        store.models.set_alias("m", "best", "ab"[number % 2])
+    assert past(store, "best") == ["a", "b"] * 10
+    moves = [AliasMove("ab"[number % 2], NOON) for number in range(27)]
+    store.models.set_alias("m", "new", "a", moves)
+    assert store.models.alias_moves("m")["new"] == moves[:20]
+    store.models.set_alias("m", "new", "b", moves[1:])
+    assert past(store, "new") == ["b", *["a", "b"] * 9, "a"]
+    with pytest.raises(ValueError, match="the first move"):
+        store.models.set_alias("m", "new", "a", moves[1:])
+
+
+def check_an_alias_of_before_there_was_a_history(store: Store) -> None:
+    for name in ("v1", "v2"):
+        store.models.add(version(name=name), b"w")
+    store.models.set_alias("m", "best", "v1")
+    [before] = store.models.alias_moves("m")["best"]
+    store._connection.write("UPDATE aliases SET history = NONE RETURN NONE")
+    assert store.models.alias_moves("m") == {"best": [before]}
+    with pytest.raises(NotFound, match="remembers no version"):
+        store.models.roll_back_alias("m", "best")
+    store.models.set_alias("m", "best", "v1")
+    store.models.set_alias("m", "best", "v2")
+    assert past(store, "best") == ["v2", "v1"]
+    assert store.models.alias_moves("m")["best"][1] == before
+    assert store.models.roll_back_alias("m", "best") == "v1"
+
+
+def check_many_movers_and_no_move_is_forgotten(store: Store) -> None:
+    names = [f"v{number}" for number in range(12)]
+    for name in ["first", *names]:
+        store.models.add(version(name=name), b"w")
+    store.models.set_alias("m", "best", "first")
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda name: store.models.set_alias("m", "best", name), names))
+    moves = past(store, "best")
+    assert (sorted(moves[:-1]), moves[-1]) == (sorted(names), "first")
+    with ThreadPoolExecutor(6) as pool:
+        back = list(pool.map(lambda _: store.models.roll_back_alias("m", "best"), names))
+    assert sorted(back) == sorted(moves[1:])
+    assert past(store, "best") == ["first"]
+
+
+def check_a_roll_back_and_a_deletion_never_meet(store: Store) -> None:
+    store.models.add(version(name="keep"), b"w")
+    store.models.add(version(name="now"), b"w")
+    for number in range(20):
+        name = f"v{number}"
+        store.models.add(version(name=name), b"w")
+        for one in ("keep", name, "now"):
+            store.models.set_alias("m", "champion", one)
+
+        def delete(name: str = name) -> None:
+            with suppress(InvalidInput):
+                store.models.delete("m", name)
+
+        with ThreadPoolExecutor(2) as pool:
+            back = pool.submit(store.models.roll_back_alias, "m", "champion")
+            pool.submit(delete).result()
+        assert back.result() in ("keep", name)
+        assert store.models.get("m", store.models.aliases("m")["champion"]).status == "active"
 
 
 def check_deleted_versions_are_hidden_until_restored(store: Store) -> None:
@@ -636,6 +755,61 @@ def check_bad_predictions_are_named_and_nothing_is_logged(store: Store) -> None:
             store.predictions.add_many([prediction(), prediction(**fields)])
         assert caught.value.argument == argument
     assert store.predictions.count("m") == 0
+
+
+def check_the_newest_predictions_are_listed_page_by_page(store: Store) -> None:
+    rows = [
+        prediction(
+            place,
+            key=f"k{place}" if place % 50 == 0 else None,
+            version=f"v{place % 2}",
+            timestamp=NOON + place * timedelta(milliseconds=110),  # crowded minutes
+        )
+        for place in range(900)
+    ]
+    rows += [prediction(place, version=None, input="Ünlike") for place in range(0, 86_400, 1_200)]
+    store.predictions.add_many(rows)
+    every = list(store.predictions.window("m"))[::-1]
+    conditions: list[tuple[Wanted, Callable[[Prediction], bool]]] = [
+        (Wanted(), lambda row: True),
+        (Wanted(versions=["v1"]), lambda row: row.version == "v1"),
+        (Wanted(correct=True), lambda row: row.prediction == row.ground_truth),
+        (
+            Wanted(predictions=["a"], ground_truth="b"),
+            lambda row: row.prediction == "a" and row.ground_truth == "b",
+        ),
+        (Wanted(search="ÜNLIKE"), lambda row: row.input == "Ünlike"),
+    ]
+    for wanted, fits in conditions:
+        found: list[Prediction] = []
+        before = None
+        while before is not None or not found:
+            page = store.predictions.newest("m", wanted, before=before, limit=150)
+            found += page.predictions
+            before = page.following
+        assert found == [row for row in every if fits(row)], wanted
+    assert store.predictions.newest("m", Wanted(predictions=["c"])).predictions == []
+
+
+def check_steps_and_samples_of_the_log(store: Store) -> None:
+    rows = [prediction(place // 10, version=(None, "v1")[place % 2]) for place in range(900)]
+    features = Features("map", b"\x01\xff")
+    rows += [prediction(place, features=features) for place in range(0, 600, 30)]
+    store.predictions.add_many(rows)
+    end = NOON + timedelta(minutes=10)
+    steps = store.tallies.series("m", "6s", NOON, end, features=True)
+    expected: dict[datetime, int] = {}
+    for row in rows:
+        at = row.timestamp - timedelta(seconds=row.timestamp.second % 6)
+        expected[at] = expected.get(at, 0) + 1
+    assert {at: tally.n for at, tally in steps} == expected
+    assert sum(int(tally.features["map"].n.sum()) for _, tally in steps if tally.features) == 20
+    alone = store.tallies.series("m", "6s", NOON, end, versions=[None])
+    assert sum(tally.n for _, tally in alone) == 450
+    sample = store.predictions.spread("m", most=200)
+    assert 60 < len(sample) <= 200
+    ids = {row.record_id for row in store.predictions.window("m")}
+    assert {one.record_id for one in sample} <= ids
 
 
 # Ids and texts are data

@@ -15,11 +15,11 @@ import pytest
 
 from astermind_lab import results
 from astermind_lab.cli import cli, main
-from astermind_lab.cli.values import kind_of
 from astermind_lab.errors import AsterMindError
 from astermind_lab.lab import Lab
 from astermind_lab.mcp import LabServer
 from astermind_lab.mcp.schema import input_schema, output_schema
+from astermind_lab.options import kind_of
 from astermind_lab.results import Result
 from astermind_lab.settings import Settings
 from astermind_lab.tools import find_tool, tools_of
@@ -33,6 +33,7 @@ VOCABULARY = {
     "predict": {"model_id", "text"},
     "predict_many": {"model_id", "texts"},
     "generate_embedding": {"model_id", "text"},
+    "explain_prediction": {"model_id", "text"},
     "list_models": set(),
     "delete_model": {"model_id"},
     "save_model": {"model_id"},
@@ -40,6 +41,7 @@ VOCABULARY = {
     "load_model_persistent": {"model_id"},
     "list_model_versions": {"model_id"},
     "set_alias": {"model_id", "alias", "version"},
+    "roll_back_alias": {"model_id", "alias"},
     "list_aliases": {"model_id"},
     "delete_alias": {"model_id", "alias"},
     "find_by_tag": {"tag"},
@@ -57,10 +59,15 @@ VOCABULARY = {
     "log_prediction": {"model_id", "input", "prediction", "confidence"},
     "record_feedback": {"ground_truth"},
     "delete_predictions": {"model_id"},
+    "list_predictions": {"model_id"},
     "get_model_metrics": {"model_id"},
     "get_metric_series": {"model_id"},
     "get_confusion_matrix": {"model_id"},
+    "get_metric_slices": {"model_id"},
+    "get_calibration": {"model_id"},
     "detect_drift": {"model_id", "baseline_window", "current_window"},
+    "get_drift_series": {"model_id", "baseline_window"},
+    "find_drifted_texts": {"model_id", "baseline_window", "current_window"},
     "estimate_accuracy": {"model_id", "baseline_window", "current_window"},
     "list_monitored_models": set(),
     "create_monitor": {"model_id"},
@@ -76,6 +83,8 @@ VOCABULARY = {
     "forget_examples": {"model_id", "examples"},
     "relabel_example": {"model_id", "text", "old_label", "new_label"},
     "merge_models": {"model_id", "model_ids"},
+    "suggest_labels": {"model_id"},
+    "find_label_errors": {"model_id"},
 }
 
 
@@ -226,6 +235,7 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("store_model_persistent", {"model_id": "topics", "version": "v1"}, "version: 'v1'"),
     ("set_alias", {"model_id": "topics", "alias": "a", "version": "v2"}, "version: "),
     ("delete_alias", {"model_id": "topics", "alias": "none"}, "alias: "),
+    ("roll_back_alias", {"model_id": "topics", "alias": "none"}, "alias: "),
     ("store_training_dataset", {"dataset_id": "s", "data": []}, "data: is empty"),
     ("load_training_dataset", {"dataset_id": "s"}, "dataset_id: no data set 's'"),
     ("search_similar", {"collection_name": "c", "query_embedding": [1]}, "collection_name: "),

@@ -109,3 +109,49 @@ def test_a_copy_goes_its_own_way() -> None:
     before = readout.beta.copy()
     readout.copy().change(hidden[0], 0, 1.0)
     assert np.array_equal(readout.beta, before)
+
+
+def test_followers_hear_what_each_change_did() -> None:
+    hidden, labels, weights = rows()
+    readout = built(hidden[:40], labels[:40], weights)
+    heard = []
+    readout.followers.append(heard.append)
+    signs = np.diag([0, *[readout.ridge] * 11])
+    for act in (
+        lambda: readout.change(hidden[50], 1, 0.7),
+        lambda: readout.change(hidden[0], labels[0], -weights[labels[0]]),
+        lambda: readout.move(hidden[3], labels[3], 0, weights[labels[3]]),
+    ):
+        beta, inverse = readout.beta, np.linalg.inv(readout.scatter + signs)
+        act()
+        step = heard.pop()
+        assert np.allclose(readout.beta, beta + np.outer(step.reach, step.pull), atol=1e-10)
+        now = np.linalg.inv(readout.scatter + signs)
+        assert np.allclose(now, inverse - step.gain * np.outer(step.reach, step.reach), atol=1e-10)
+    readout.set_ridge(3.0)
+    readout.include(hidden[50:], labels[50:], np.ones(10))
+    assert heard == [None, None] and readout.copy().followers == []
+
+
+def test_leverages_and_solutions_are_those_of_the_inverse() -> None:
+    hidden, labels, weights = rows()
+    readout = built(hidden, labels, weights)
+    for _ in range(2):
+        inverse = np.linalg.inv(readout.scatter + np.diag([0, *[readout.ridge] * 11]))
+        assert np.allclose(readout.solved(hidden), hidden @ inverse, atol=1e-10)
+        assert np.allclose(readout.solved(hidden[:1]), hidden[:1] @ inverse, atol=1e-10)
+        expected = np.einsum("ij,jk,ik->i", hidden, inverse, hidden)
+        assert np.allclose(readout.leverages(hidden), expected, atol=1e-10)
+        readout.change(hidden[0], 1, 1.0)  # from now on by the inverse, not by the factor
+
+
+def test_a_class_without_rows_says_no_to_all_and_may_go_again() -> None:
+    hidden, labels, weights = rows()
+    readout = built(hidden, labels, weights)
+    before = readout.beta.copy()
+    readout.add_class()
+    fresh = built(hidden, labels, np.append(weights, 1.0))
+    assert np.allclose(readout.beta, fresh.beta, atol=1e-9)
+    assert np.allclose(readout.scores(hidden)[:, 3], -1)
+    readout.drop_class()
+    assert np.array_equal(readout.beta, before) and readout.moments.shape == before.shape

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from astermind_lab.core.tally import (
     latency_of_bin,
     level_of,
 )
-from astermind_lab.core.tally_bytes import Packed, UnknownFormat, add_up, pack
+from astermind_lab.core.tally_bytes import Packed, UnknownFormat, add_up, cells_of, pack
 
 CONFIDENCES = st.floats(0, 1)
 LATENCIES = st.floats(1e-6, 1e9)
@@ -101,6 +102,16 @@ def test_bytes_add_up_to_the_same(groups: list[list[Observation]]) -> None:
     assert plain(add_up([pack(total)])) == plain(total)
     bare = add_up(part._replace(features=None) for part in packed)
     assert plain(bare) == {**plain(total), "features": {}}
+
+
+@given(ROWS)
+def test_cells_alone_are_those_of_the_tally(rows: list[Observation]) -> None:
+    tally = Tally.of(rows)
+    found = cells_of(pack(tally).data)
+    counts: Counter[tuple[str | None, str]] = Counter()
+    for truth, predicted, n in zip(found.truth, found.predicted, found.n, strict=True):
+        counts[None if truth < 0 else found.labels[truth], found.labels[predicted]] += int(n)
+    assert counts == tally.pairs
 
 
 def test_differences_survive_the_bytes() -> None:

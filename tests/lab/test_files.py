@@ -47,6 +47,28 @@ def test_another_lab_gets_the_same_model(lab: Lab, file: Path, settings: Setting
         )
 
 
+def test_an_alias_keeps_its_moves(lab: Lab, file: Path, settings: Settings) -> None:
+    lab.add_examples("m", [("sleet", "weather")], persist=True, version="gone")
+    for version in ("gone", "one", "two"):
+        lab.set_alias("m", "champion", version)
+    lab.delete_version("m", "gone")
+    ours = lab.list_aliases("m").history["champion"]
+    assert [move["version"] for move in ours] == ["two", "one", "gone", "one"]
+    lab.export_model("m", file)
+    with Lab.open("mem://", settings=settings) as other:
+        other.import_model(file)
+        assert other.list_aliases("m").history["champion"] == [ours[0], ours[3]]
+        assert other.roll_back_alias("m", "champion").version == "one"
+        other.import_model(file, overwrite=True)  # a move like any other
+        moved, *before = other.list_aliases("m").history["champion"]
+        assert (moved["version"], before) == ("two", [ours[3]])
+    rewrite(file, without("alias_history"))  # as earlier versions wrote it
+    with Lab.open("mem://", settings=settings) as other:
+        other.import_model(file)
+        [only] = other.list_aliases("m").history["champion"]
+        assert only["version"] == "two"
+
+
 def test_one_version_alone_and_another_name(lab: Lab, file: Path, tmp_path: Path) -> None:
     lab.export_model("m", tmp_path / "one.zip", version="champion")
     result = lab.import_model(tmp_path / "one.zip", model_id="other")
@@ -91,6 +113,20 @@ def manifest(**changes: Any) -> Callable[[dict[str, bytes]], None]:
     return change
 
 
+def without(key: str) -> Callable[[dict[str, bytes]], None]:
+    def change(members: dict[str, bytes]) -> None:
+        content = json.loads(members["model.json"])
+        del content[key]
+        members["model.json"] = json.dumps(content).encode()
+
+    return change
+
+
+def moves(*versions: object) -> dict[str, Any]:
+    at = "2026-01-01T00:00:00Z"
+    return {"alias_history": {"champion": [{"version": one, "at": at} for one in versions]}}
+
+
 def flip(members: dict[str, bytes]) -> None:
     data = bytearray(members["weights/0001.safetensors"])
     data[len(data) // 2] ^= 1
@@ -111,6 +147,14 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "later format": lambda path: rewrite(path, manifest(format_version=2)),
     "blank id": lambda path: rewrite(path, manifest(model_id=" ")),
     "bad aliases": lambda path: rewrite(path, manifest(aliases=[1])),
+    "list of histories": lambda path: rewrite(path, manifest(alias_history=[1])),
+    "no moves": lambda path: rewrite(path, manifest(**moves())),
+    "move to another": lambda path: rewrite(path, manifest(**moves("two", "one"))),
+    "move to the unknown": lambda path: rewrite(path, manifest(**moves("one", "three"))),
+    "move to a list": lambda path: rewrite(path, manifest(**moves("one", ["two"]))),
+    "move without time": lambda path: rewrite(
+        path, manifest(alias_history={"champion": [{"version": "one", "at": "then"}]})
+    ),
     "bad versions": lambda path: rewrite(path, manifest(versions=[{"version": "x"}])),
 }
 

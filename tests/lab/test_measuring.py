@@ -170,3 +170,39 @@ def test_bad_windows_are_named(lab: Lab, window: Any) -> None:
     for ask in (lab.get_model_metrics, lab.get_confusion_matrix):
         with pytest.raises(InvalidInput, match=r"^time_range"):
             ask("m", window)
+
+
+def test_six_seconds_of_a_live_chart(lab: Lab, clock: FixedClock) -> None:
+    chance = random.Random(9)
+    moments = [clock.now() - timedelta(seconds=chance.random() * 900) for _ in range(300)]
+    moments += [clock.now() - timedelta(seconds=chance.random() * 30) for _ in range(300)]
+    for place, at in enumerate(moments):
+        lab.log_prediction("m", f"text {place}", "ab"[place % 2], 0.5, "a", timestamp=at)
+    lab.flush()
+    series = lab.get_metric_series("m", step="6s")
+    assert series.time_range.start == clock.now() - timedelta(minutes=10)
+    start = clock.now() - timedelta(minutes=10)
+    first = start - timedelta(seconds=start.second % 6, microseconds=start.microsecond)
+    expected = Counter(int((at - first).total_seconds() // 6) for at in moments if at >= first)
+    found = {
+        int((point.start - first).total_seconds() // 6): point.total_predictions
+        for point in series.points
+    }
+    assert found == expected
+    assert "per 6 s" in str(series)
+    hour = {"start": clock.now() - timedelta(hours=1), "end": clock.now()}
+    assert sum(p.total_predictions for p in lab.get_metric_series("m", hour, "6s").points) == 600
+    with pytest.raises(InvalidInput, match=r"^step: 6s is for at most an hour"):
+        lab.get_metric_series("m", {"start": clock.now() - timedelta(minutes=61)}, "6s")
+
+
+def test_the_label_mix_over_time(lab: Lab) -> None:
+    rows = log_many(lab, 180)
+    window = {"start": START, "end": START + timedelta(hours=3)}
+    points = lab.get_metric_series("m", window).points
+    assert len(points) == 3
+    for place, point in enumerate(points):
+        answers = Counter(given for _, given, _, _ in rows[60 * place : 60 * place + 60])
+        assert point.predictions_per_label == answers
+        assert list(point.predictions_per_label.values()) == sorted(answers.values(), reverse=True)
+    assert points[0].to_dict()["predictions_per_label"] == points[0].predictions_per_label

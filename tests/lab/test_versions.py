@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from astermind_lab.clock import FixedClock
 from astermind_lab.errors import AlreadyExists, InvalidInput, NotFound
 from astermind_lab.lab import Lab
 from astermind_lab.settings import Settings
@@ -115,6 +117,43 @@ def test_aliases_move_and_protect_their_version(lab: Lab) -> None:
         lab.delete_alias("m", "best")
     with pytest.raises(NotFound, match=r"^version: "):
         lab.set_alias("m", "champion", "v9")
+
+
+def test_an_alias_is_rolled_back_move_by_move(lab: Lab, clock: FixedClock) -> None:
+    lab.train_classifier("m", EXAMPLES, SMALL)
+    began = clock.now()
+    for version in ("v1", "v2", "v3", "v4"):
+        lab.store_model_persistent("m", version)
+        lab.set_alias("m", "champion", version)
+        clock.advance(60)
+    lab.set_alias("m", "champion", "v4")
+    lab.delete_version("m", "v3")
+    found = lab.list_aliases("m")
+    assert [move["at"] for move in found.history["champion"]] == [
+        began + timedelta(minutes=minute) for minute in (3, 2, 1, 0)
+    ]
+    plain = found.to_dict()
+    assert list(plain) == ["model_id", "aliases", "history"]
+    assert [move["version"] for move in plain["history"]["champion"]] == ["v4", "v3", "v2", "v1"]
+    assert plain["history"]["champion"][3] == {
+        "version": "v1",
+        "at": began.isoformat().replace("+00:00", "Z"),
+    }
+    shown = str(found)
+    assert "since (UTC)" in shown and "v3, v2, v1" in shown
+    back = lab.roll_back_alias("m", "champion")
+    assert (back.version, back.message) == ("v2", "'champion' of 'm' is version 'v2' again.")
+    assert lab.predict("m", "rain", version="champion").category == "weather"
+    assert lab.list_aliases("m").history["champion"] == found.history["champion"][2:]
+    assert lab.roll_back_alias("m", "champion").version == "v1"
+    with pytest.raises(NotFound, match=r"^alias: 'champion' of model 'm' stands for 'v1'"):
+        lab.roll_back_alias("m", "champion")
+    assert lab.list_aliases("m").aliases == {"champion": "v1"}
+    with pytest.raises(NotFound, match=r"^alias: model 'm' has no alias 'champoin'.*champion"):
+        lab.roll_back_alias("m", "champoin")
+    with pytest.raises(InvalidInput, match=r"^alias: is blank"):
+        lab.roll_back_alias("m", " ")
+    assert lab.list_aliases("nobody").to_dict()["history"] == {}
 
 
 def test_versions_are_found_by_tag(lab: Lab) -> None:

@@ -42,6 +42,7 @@ def fill(store: Store) -> None:
         store.models.add(_version("m", "v1"), BIG)
     store.models.add(_version("m", "v3"), b"three")
     store.models.add(_version("m", "v2"), b"two")
+    store.models.set_alias("m", "champion", "v1")
     store.models.set_alias("m", "champion", "v3")
     store.models.add(_version("m", "gone"), b"gone")
     store.models.delete("m", "gone")

@@ -74,6 +74,11 @@ DAMAGE: list[tuple[str, str, str]] = [
         'aliases:["m", "champion"]',
         "'v9', which does not exist",
     ),
+    (
+        "UPDATE aliases SET history = [{ version: 'v0', at: time::now() }]",
+        'aliases:["m", "champion"]',
+        "'v1', which is not the last of its moves",
+    ),
     ("REMOVE TABLE ITEMS", 'embeddings:["c"]', "is missing"),
     ("REMOVE INDEX nearest ON ITEMS", 'embeddings:["c"]', "its search index is missing"),
     ("UPDATE embeddings SET dimension = 2", 'embeddings:["c"]', "index is for 3 numbers, not 2"),

@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from surrealdb import RecordID
 
+from astermind_lab.clock import FixedClock
 from astermind_lab.errors import MigrationError
-from astermind_lab.persistence import Store
+from astermind_lab.persistence import AliasMove, ModelRepository, NewModelVersion, Store
 from astermind_lab.persistence.connection import Connection, Credentials
 from astermind_lab.persistence.migrate import Migration, applied, migrate, packaged, pending
 from astermind_lab.persistence.target import parse_url
@@ -110,6 +112,24 @@ def test_processes_that_begin_together_run_each_once(server: Server) -> None:
     known = (server.url, server.username, server.password)
     started = [start(code, *known) for _ in range(3)]
     assert [finish(process) for process in started] == [(0, "0\n", "")] * 3
+
+
+def test_aliases_of_before_their_history_remember_where_they_pointed(tmp_path: Path) -> None:
+    url = f"surrealkv://{tmp_path}"
+    connection = Connection.open(parse_url(url), "astermind", "lab", Credentials(None, None))
+    migrate(connection, NOW, packaged()[:4])
+    models = ModelRepository(connection, FixedClock(NOW))
+    for name in ("v1", "v2"):
+        models.add(NewModelVersion("m", name, "elm-ridge", ["a"], 1), b"w")
+    row = {"model_id": "m", "alias": "champion", "version": "v1", "updated_at": NOW}
+    connection.insert("aliases", [{"id": RecordID("aliases", ["m", "champion"]), **row}])
+    connection.close()
+    with Store.open(url, namespace="astermind", database="lab") as store:
+        then = AliasMove("v1", NOW)
+        assert store.models.alias_moves("m") == {"champion": [then]}
+        store.models.set_alias("m", "champion", "v2")
+        assert store.models.alias_moves("m")["champion"][1:] == [then]
+        assert store.models.roll_back_alias("m", "champion") == "v1"
 
 
 def test_a_store_folder_is_migrated_once(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def exact_p_value(a: Counts, b: Counts) -> float:
         return 1.0
     places = np.abs(2 * times - total)
     bounds = largest - (places >= places[gaps == largest].max())  # of the gaps that are less
-    steps = {count: _binomial(count, n / total) for count in set(both.tolist())}
+    steps = _binomials(np.unique(both), n / total)
     low, walks = 0, np.ones(1)  # probabilities of the heights from low on
     for count, time, bound in zip(both.tolist(), times.tolist(), bounds.tolist(), strict=True):
         least, step = steps[count]
@@ -104,14 +104,23 @@ def exact_p_value(a: Counts, b: Counts) -> float:
     return min(max(1 - float(walks[n - low]) / _reached(n, total), _SMALLEST), 1.0)
 
 
-def _binomial(count: int, share: float) -> tuple[int, Floats]:
-    """The least height worth a thought after some steps up, and the probabilities from there on."""
-    reach = 9 * math.sqrt(count * share * (1 - share)) + 20
-    first = max(math.floor(count * share - reach), 0)
-    ups = np.arange(first, min(math.ceil(count * share + reach), count) + 1)
-    logs = ups * math.log(share / (1 - share)) - gammaln(ups + 1) - gammaln(count - ups + 1)
-    chances = np.exp(logs - logs.max())
-    return first, chances / chances.sum()
+def _binomials(counts: Counts, share: float) -> dict[int, tuple[int, Floats]]:
+    """Of each number of steps the least height worth a thought, and the probabilities from there.
+
+    counts : (k,), different     share : how probable a step up is
+    """
+    reach = 9 * np.sqrt(counts * share * (1 - share)) + 20
+    first = np.maximum(np.floor(counts * share - reach), 0).astype(np.int64)
+    last = np.minimum(np.ceil(counts * share + reach), counts).astype(np.int64)
+    lengths = last - first + 1  # all of them one after the other, because there are hundreds
+    starts = np.cumsum(lengths) - lengths
+    ups = np.arange(lengths.sum()) + np.repeat(first - starts, lengths)
+    downs = np.repeat(counts, lengths) - ups
+    logs = ups * math.log(share / (1 - share)) - gammaln(ups + 1) - gammaln(downs + 1)
+    chances = np.exp(logs - np.repeat(np.maximum.reduceat(logs, starts), lengths))
+    chances /= np.repeat(np.add.reduceat(chances, starts), lengths)
+    parts = np.split(chances, starts[1:])
+    return dict(zip(counts.tolist(), zip(first.tolist(), parts, strict=True), strict=True))
 
 
 def _reached(n: int, total: int) -> float:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from astermind_lab.core.tally import FeatureSums, Tally
 from astermind_lab.monitoring.drift.windows import too_little
 
-__all__ = ["Moments", "comparable"]
+__all__ = ["Moments", "comparable", "most_shared"]
 
 Floats = NDArray[np.float64]
 
@@ -41,18 +41,13 @@ def comparable(baseline: Tally, current: Tally) -> tuple[Moments | None, tuple[i
 
     No moments are given where there is too little, and the note says why.
     """
-    shared = {
-        made_by: (_size(sums), _size(current.features[made_by]))
-        for made_by, sums in sorted(baseline.features.items())
-        if made_by in current.features and sums.width == current.features[made_by].width > 0
-    }
-    if not shared:
+    made_by = most_shared(baseline, current)
+    if made_by is None:
         held = (_all(baseline), _all(current))
         if min(held) == 0:
             return None, held, too_little(held, "inputs with features")
         return None, held, "the windows were answered by models whose features cannot be compared"
-    made_by = max(shared, key=lambda name: min(shared[name]))
-    sizes = shared[made_by]
+    sizes = _size(baseline.features[made_by]), _size(current.features[made_by])
     if note := too_little(sizes, "inputs with the same features"):
         return None, sizes, note
     moments = Moments.of(baseline.features[made_by], current.features[made_by])
@@ -60,6 +55,16 @@ def comparable(baseline: Tally, current: Tally) -> tuple[Moments | None, tuple[i
     if (variances < 0).any() or not variances.any(1).all():
         return None, sizes, "the features of the inputs do not vary"
     return moments, sizes, _left_out(sizes, (_all(baseline), _all(current)))
+
+
+def most_shared(baseline: Tally, current: Tally) -> str | None:
+    """The map that made most features in both windows; None where they have none in common."""
+    shared = {
+        made_by: min(_size(sums), _size(current.features[made_by]))
+        for made_by, sums in sorted(baseline.features.items())
+        if made_by in current.features and sums.width == current.features[made_by].width > 0
+    }
+    return max(shared, key=lambda name: shared[name]) if shared else None
 
 
 def _left_out(sizes: tuple[int, int], held: tuple[int, int]) -> str:

@@ -19,9 +19,9 @@ from surrealdb import escape_identifier
 from surrealdb.data.cbor import decode, encode
 from surrealdb_embedded import AsyncEmbeddedDB
 
+from astermind_lab.memory import give_memory_back
 from astermind_lab.persistence.clock_jumps import note_clock_jump
 from astermind_lab.persistence.engine.frames import Request
-from astermind_lab.persistence.engine.memory import give_memory_back
 from astermind_lab.persistence.opening import open_client
 from astermind_lab.persistence.target import Target
 from astermind_lab.persistence.turns import Turn, Turns, turn_of

@@ -14,9 +14,9 @@ import os
 import time
 from collections.abc import Callable
 
+from astermind_lab.memory import give_memory_back, memory_bytes
 from astermind_lab.persistence.engine.embedded import Embedded
 from astermind_lab.persistence.engine.live import LiveQueries
-from astermind_lab.persistence.engine.memory import give_memory_back, memory_bytes
 from astermind_lab.persistence.target import LOG_BYTES, Target
 
 __all__ = ["Upkeep"]

@@ -1,4 +1,4 @@
-"""Options of the command line, made from the arguments of a tool, and the values they hold."""
+"""Arguments of a tool as people write them: options of a command line or of a notebook's magic."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import click
 from astermind_lab.errors import InvalidInput, shown
 from astermind_lab.tools import Argument
 
-__all__ = ["Kind", "kind_of", "option_for", "read_value"]
+__all__ = ["Kind", "explained", "kind_of", "option_for", "read_value"]
 
 Kind = Literal["text", "whole", "number", "flag", "list", "json"]
 
@@ -84,6 +84,18 @@ def read_value(argument: Argument, value: Any) -> Any:
     if kind == "json" and value is not None:
         return _loaded(value, argument.name)
     return value
+
+
+def explained(error: click.ClickException) -> str:
+    """Click's complaint as ``argument: message``."""
+    if isinstance(error, click.NoSuchOption):
+        near = f" Did you mean {error.possibilities[0]}?" if error.possibilities else ""
+        return f"{error.option_name}: there is no such option.{near}"
+    if isinstance(error, click.MissingParameter):
+        return error.format_message()
+    if isinstance(error, click.BadParameter) and error.param is not None and error.param.name:
+        return f"{error.param.name}: {error.message}"
+    return error.format_message()
 
 
 def _list(written: str, argument: str) -> list[Any]:

@@ -1,0 +1,66 @@
+"""Figures as the pages write them."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Any
+
+__all__ = ["chance", "interval", "milliseconds", "percent", "plural", "span"]
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """A share as a percentage, or a dash.
+
+    >>> percent(0.9312), percent(None)
+    ('93.1 %', '–')
+    """
+    return "–" if value is None else f"{100 * value:.{digits}f} %"
+
+
+def interval(estimate: Any) -> str:
+    """The interval of an estimate, in percent.
+
+    >>> from astermind_lab.estimate import Estimate
+    >>> interval(Estimate.proportion(93, 100, "held-out"))
+    '86.3 to 96.6 %'
+    """
+    return f"{100 * estimate.low:.1f} to {100 * estimate.high:.1f} %"
+
+
+def milliseconds(value: float) -> str:
+    """A latency with three digits.
+
+    >>> milliseconds(0.2134), milliseconds(1234.5)
+    ('0.213 ms', '1,230 ms')
+    """
+    digits = f"{value:.3g}"
+    return f"{float(digits):,.0f} ms" if "e" in digits else f"{digits} ms"
+
+
+def plural(n: int, noun: str) -> str:
+    """A count with its noun.
+
+    >>> plural(1, "row"), plural(1200, "row")
+    ('1 row', '1,200 rows')
+    """
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def chance(p_value: float | None) -> str:
+    """A p-value.
+
+    >>> chance(0.0312), chance(0.000001), chance(None)
+    ('0.0312', '< 0.0001', '–')
+    """
+    if p_value is None:
+        return "–"
+    return f"{p_value:.4f}" if p_value >= 0.0001 else "< 0.0001"
+
+
+def span(window: Any) -> str:
+    """A window from its start to its end, in UTC."""
+    start, end = (
+        "…" if time is None else f"{time.astimezone(UTC):%Y-%m-%d %H:%M}"
+        for time in (window.start, window.end)
+    )
+    return f"{start} to {'now' if end == '…' else end}"
