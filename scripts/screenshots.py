@@ -31,6 +31,25 @@ PAGES, WIDTHS, SCHEMES = (
     ("light", "dark"),
 )
 SPOKEN = ("danish", "dutch", "english", "french", "german", "italian", "norwegian", "swedish")
+WIDGETS = (
+    """from astermind_lab import Lab
+from astermind_lab.demo import languages
+lab = Lab.open("mem://")
+close = ("dutch", "english", "german", "swedish")
+texts = languages()
+texts = texts.rows(row for row, label in enumerate(texts.labels) if label in close)
+truth = dict(texts)
+teaching = lab.teach("languages", texts.texts, labels=close)
+for _ in range(90):
+    teaching.give(truth[teaching.task.text])
+teaching""",
+    """tuning = lab.tune(examples=texts)
+for units in (128, 256, 1024):
+    tuning.set(units=units)
+tuning""",
+    """lab.train_classifier("languages", texts)
+lab.explore("languages", "Var är närmaste bibliotek?", examples=texts)""",
+)
 PAGE = """<!doctype html><meta charset="utf-8"><style>
 body {{ margin: 0; padding: 28px; background: #fff; color: #1b1f24; color-scheme: light;
   font: 15px/1.45 system-ui, sans-serif; }}
@@ -155,6 +174,29 @@ def pages(everything: Path | None) -> None:
         browser.close()
 
 
+def widgets() -> None:
+    """The widgets in JupyterLab, in the middle of their work."""
+    sys.path.insert(0, str(IMAGES.parent.parent))
+    from tests.notebook.jupyter import Notebook, jupyterlab, write_notebook
+
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        jupyterlab(Path(folder)) as server,
+        sync_playwright() as playwright,
+    ):
+        write_notebook(server.folder / "widgets.ipynb", WIDGETS)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1250, "height": 2600})
+        notebook = Notebook(page, server, "widgets.ipynb")
+        notebook.run_all()
+        for css, name in (("teach", "teaching"), ("tune", "tuning"), ("explore", "exploring")):
+            widget = notebook.widget(f"am-{css}")
+            page.wait_for_timeout(1500)
+            widget.screenshot(path=IMAGES / f"{name}.png")
+            print(IMAGES / f"{name}.png")
+        browser.close()
+
+
 def first_half() -> str:
     """The first half of the day that the pages show."""
     now = datetime.now(UTC)
@@ -190,3 +232,4 @@ if __name__ == "__main__":
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
     pages(folder)
+    widgets()

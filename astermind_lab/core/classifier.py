@@ -233,9 +233,13 @@ class TextClassifier:
         steps, _ = self.layer.coordinates(cut(texts, self.config.max_length))
         return self.layer.hidden(from_grid(steps))
 
-    def add(self, texts: Sequence[str], labels: Sequence[str]) -> None:
+    def add(
+        self, texts: Sequence[str], labels: Sequence[str], *, judge: bool | None = None
+    ) -> None:
         """Learn more examples, exactly as if they had been there; new labels are welcome.
 
+        judge : whether the accuracy rests on them too; None: on a share of them, drawn by chance.
+            False for texts that were chosen for being hard, or the accuracy would seem to fall
         Raises InvalidInput("texts" | "labels", …), or ("readout", …) for a margin model.
         """
         self._need_ridge()
@@ -243,7 +247,8 @@ class TextClassifier:
         steps, _ = self.layer.coordinates(cut(texts, self.config.max_length))
         numbers = np.array([self._number_of(label) for label in labels], np.intp)
         self._change(steps, numbers, 1)
-        self.ledger = self.ledger.with_rows(digests(texts), numbers.astype(np.int32), steps)
+        labelled = numbers.astype(np.int32)
+        self.ledger = self.ledger.with_rows(digests(texts), labelled, steps, judge)
         self._accuracy = None
 
     def forget(self, texts: Sequence[str], labels: Sequence[str]) -> None:

@@ -81,10 +81,12 @@ class Judge:
         self.model._accuracy = found
         return found
 
-    def add(self, texts: Sequence[str], labels: Sequence[str]) -> None:
+    def add(
+        self, texts: Sequence[str], labels: Sequence[str], *, judge: bool | None = None
+    ) -> None:
         """See ``TextClassifier.add``."""
         before = len(self.model.ledger.coordinates)
-        self.model.add(texts, labels)
+        self.model.add(texts, labels, judge=judge)
         ledger = self.model.ledger
         steps = ledger.coordinates[before:][ledger.judged[before:]]
         if len(steps):
@@ -110,6 +112,12 @@ class Judge:
         """Give the example in a row of the ledger, whose text this is, another label."""
         self.model._relabel_row(row, text, new)
         self._relabel()
+
+    def change_judged(self, rows: Sequence[int], judge: bool) -> None:
+        """Let the examples in these rows of the ledger judge, or not; all is worked out anew."""
+        self.model.ledger = self.model.ledger.judging(rows, judge)
+        steps, self.labels = self.model.ledger.judged_rows()
+        self._rows = FollowedRows(self.model.readout, self.model.layer.expand(steps))
 
     def drop_category(self) -> None:
         """Take the last category away again, of which no example must be left."""

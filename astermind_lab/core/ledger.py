@@ -62,14 +62,20 @@ class Ledger:
         return rows
 
     def with_rows(
-        self, keys: NDArray[np.uint64], labels: NDArray[np.int32], steps: NDArray[np.int16]
+        self,
+        keys: NDArray[np.uint64],
+        labels: NDArray[np.int32],
+        steps: NDArray[np.int16],
+        judge: bool | None = None,
     ) -> Ledger:
         """With more examples, whose coordinates are kept.
 
-        They are judged in the share of the others, drawn by their digests; else the accuracy would
-        be tilted to what came late. A text whose label made the layer is not judged.
+        judge : whether they are judged. None: in the share of the others, drawn by their digests;
+            else the accuracy would be tilted to what came late. A text whose label made the layer
+            is never judged.
         """
-        judged = (keys / 2**64 < self.share) & ~np.isin(keys, self.seen)
+        drawn = keys / 2**64 < self.share if judge is None else np.full(len(keys), judge)
+        judged = drawn & ~np.isin(keys, self.seen)
         places = len(self.coordinates) + np.arange(len(keys), dtype=np.int32)
         return replace(
             self,
@@ -97,6 +103,13 @@ class Ledger:
             coordinates=self.coordinates[kept],
             judged=self.judged[kept],
         )
+
+    def judging(self, rows: Sequence[int], judge: bool) -> Ledger:
+        """With or without a say of these examples, as far as coordinates are kept."""
+        judged = self.judged.copy()
+        places = self.places[list(rows)]
+        judged[places[places >= 0]] = judge
+        return replace(self, judged=judged)
 
     def relabelled(self, row: int, label: int) -> Ledger:
         """With another label for one example."""

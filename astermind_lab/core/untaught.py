@@ -1,8 +1,8 @@
 """A classifier made of unlabelled texts alone, and its λ chosen as labels come.
 
 The hidden layer lies over principal coordinates of the texts, which use no labels, so leave-one-out
-over every labelled row is without bias. A few hundred axes are enough for a few hundred labels, and
-keep a change below a millisecond. From ``FEW`` labels on, training anew gives a better layer.
+of every labelled row is that of a new text. A few hundred axes are enough for a few hundred labels,
+and keep changes quick. From ``FEW`` labels on, training anew gives a better layer.
 
 λ stays the same between the moments at which it is chosen anew, and every change is exact under it.
 
@@ -23,7 +23,6 @@ from astermind_lab.core.config import LAYER_CHARACTERS, ElmConfig
 from astermind_lab.core.coordinates import cut, from_grid
 from astermind_lab.core.drift_features import FeatureMap
 from astermind_lab.core.hidden import HiddenLayer
-from astermind_lab.core.judge import Judge
 from astermind_lab.core.ledger import Ledger
 from astermind_lab.core.projections import principal, signs_of
 from astermind_lab.core.readout import RidgeReadout, left_out
@@ -37,6 +36,7 @@ Numbers = NDArray[np.intp]
 LAYER_TEXTS, AXES = 2000, 200
 FIRST_CHOICE = 10
 """λ is chosen at so many labels, and again whenever their number has doubled."""
+LEAST_CALIBRATING = 20
 
 _DRIFT_ROWS = 1000
 _SHARES = 10.0 ** np.arange(-0.5, 2.1, 0.5)
@@ -91,23 +91,30 @@ def _spread(rows: Array) -> float:
     return float(max(rows[:, 1:].var(0).mean(), 1e-6 * (rows**2).mean(), 1e-12))
 
 
-def choose_again(judge: Judge) -> None:
+def choose_again(model: TextClassifier) -> None:
     """Choose λ, unless the configuration gives it, and the calibration, by leave-one-out.
 
-    judge : of an untaught model with examples of at least two categories; all rows are judged
+    model : an untaught one that has examples of at least two categories by now, all of which have
+        a say in λ; in the calibration those that are judged, if they are enough
     Everything is solved anew; the examples are few, so that the eigenvalues of their products give
     the whole path.
     """
-    model = judge.model
-    labels = judge.labels.astype(np.intp)
+    ledger = model.ledger
+    rows = model.layer.expand(ledger.coordinates[ledger.places])
+    labels = ledger.labels.astype(np.intp)
+    weights, targets = model.class_weights[labels], signs_of(labels, len(model.categories))
+    ridges = np.array([model.readout.ridge])
     if model.config.ridge is None:
-        weights = model.class_weights[labels]
-        ridges = _SHARES * len(labels) * _spread(judge.rows)
-        targets = signs_of(labels, len(model.categories))
-        path = left_out_along(judge.rows, targets, weights, ridges)
-        errors = [weights @ ((scores - targets) ** 2).sum(1) for scores in path]
-        model.readout.set_ridge(float(ridges[int(np.argmin(errors))]))
-    model.calibration = Calibration.fit(judge.scores, labels)
+        ridges = _SHARES * len(labels) * _spread(rows)
+    path = left_out_along(rows, targets, weights, ridges)
+    errors = [weights @ ((scores - targets) ** 2).sum(1) for scores in path]
+    best = int(np.argmin(errors))
+    if model.config.ridge is None:
+        model.readout.set_ridge(float(ridges[best]))
+    some = ledger.judged[ledger.places]
+    if some.sum() < LEAST_CALIBRATING:
+        some[:] = True
+    model.calibration = Calibration.fit(path[best][some], labels[some])
 
 
 @single_threaded()

@@ -15,31 +15,32 @@ _FEW = 3
 _MOST_NAMED = 5
 
 
-def advice(counts: Mapping[str, int], judged: int, unlabelled: bool, nothing_left: bool) -> str:
+def advice(
+    counts: Mapping[str, int], judged: int, *, unlabelled: bool, label_free: bool, left: int
+) -> str:
     """What to know or do next, in plain words; an empty text for nothing.
 
     counts : the examples of each label     judged : how many of all are judged
     unlabelled : whether texts without labels are shown, else examples in doubt
+    label_free : whether the hidden layer has seen no label     left : texts still to come
 
-    >>> advice({"ham": 3, "spam": 4}, 7, True, False)
-    '3 more judged labels are needed to say how accurate the model is.'
+    >>> advice({"ham": 3, "spam": 4}, 7, unlabelled=True, label_free=True, left=100)
+    'To say how accurate the model is takes 10 judged examples; there are 7.'
     """
     examples = sum(counts.values())
-    if nothing_left:
+    if not left:
         return "Nothing is left to label. save() keeps what was taught."
     if sum(count > 0 for count in counts.values()) < 2:
         return "Two different labels are needed before the model can tell texts apart."
     if judged < LEAST_JUDGED:
-        missing = LEAST_JUDGED - judged
-        return f"{missing} more judged labels are needed to say how accurate the model is."
+        need = f"takes {LEAST_JUDGED} judged examples; there are {judged}"
+        return f"To say how accurate the model is {need}."
     if not unlabelled:
         return ""
-    if judged == examples >= _BETTER_LAYER:
+    if label_free and examples >= _BETTER_LAYER:
         return "There are labels enough for a better hidden layer: retrain()."
     rare = [shown(label, 30) for label, count in counts.items() if count < _FEW]
     if rare:
         more = " …" if len(rare) > _MOST_NAMED else ""
         return f"Fewer than {_FEW} examples: {', '.join(rare[:_MOST_NAMED])}{more}."
-    if judged == examples:
-        return "Hard texts come first: on texts as they come accuracy tends to be higher."
     return ""

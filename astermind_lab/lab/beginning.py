@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from astermind_lab.errors import InsufficientData, InvalidInput, NotFound, nearest, shown
 from astermind_lab.lab import arguments as check
-from astermind_lab.lab.lessons import DoubtfulLabels, Lessons, UnlabelledTexts
+from astermind_lab.lab.doubtful_labels import DoubtfulLabels
+from astermind_lab.lab.lessons import Lessons
 from astermind_lab.lab.suggesting import own_dataset, unlabelled
 from astermind_lab.lab.taught import Keeper
 from astermind_lab.lab.teaching import Teaching
+from astermind_lab.lab.unlabelled_texts import UnlabelledTexts
 
 if TYPE_CHECKING:
     from astermind_lab.core import ElmConfig, TextClassifier

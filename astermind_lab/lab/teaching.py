@@ -19,9 +19,9 @@ from astermind_lab.errors import InsufficientData, InvalidInput
 from astermind_lab.estimate import Estimate
 from astermind_lab.lab import arguments as check
 from astermind_lab.lab.advice import LEAST_JUDGED, advice
-from astermind_lab.lab.lessons import DoubtfulLabels, Lessons, Task
+from astermind_lab.lab.lessons import Lessons, Task, nothing_to_undo
 from astermind_lab.lab.steps import Step, Steps
-from astermind_lab.lab.taught import Keeper, Kept, Material, updated
+from astermind_lab.lab.taught import Keeper, Kept, updated
 from astermind_lab.results import Example, TaughtExamples, TeachingReport, UpdatedModel
 from astermind_lab.results.base import share_or_dash
 
@@ -42,8 +42,9 @@ class Teaching:
     confusion : ``{truth: {predicted: count}}`` over them     history : (labels given, accuracy)
     took_ms : of the last step, until all of this was there
 
-    Texts that are asked for are harder than most, and so are then the judged rows: the accuracy on
-    texts as they come tends to be higher. Methods may be called from several threads.
+    Texts that are worth labelling are harder than most, so accuracy does not rest on them: it rests
+    on the rows that were judged before, and on texts that were drawn by chance in between while
+    those are few. Corrected labels count as the truth. Methods may be called from several threads.
     """
 
     def __init__(
@@ -101,8 +102,13 @@ class Teaching:
         with self._lock:
             model, judged = self._learner.model, len(self._learner.judge)
             counts = dict(zip(model.categories, model.class_counts, strict=True))
-            unlabelled = self.on == "unlabelled"
-            return self._notice or advice(counts, judged, unlabelled, self.task is None)
+            return self._notice or advice(
+                counts,
+                judged,
+                unlabelled=self.on == "unlabelled",
+                label_free=self._learner.label_free,
+                left=self.left,
+            )
 
     def give(self, label: str) -> None:
         """Label the text that is shown; a new label is welcome. The next text is there on return.
@@ -112,13 +118,9 @@ class Teaching:
         """
         label = check.label(label, "label")
         with self._timed():
-            item, task = self._shown("label")
-            if not isinstance(self._lessons, DoubtfulLabels):
-                self._do("add", label, self._learner.add(task.text, label))
-            elif label == task.given:
-                self._do("keep", label, _nothing_to_undo)
-            else:
-                self._do("relabel", label, self._lessons.relabel(item, label, self._learner))
+            item, _ = self._shown("label")
+            kind, undo = self._lessons.label(item, label, self._learner)
+            self._do(kind, label, undo)
 
     def accept(self) -> None:
         """Take the model's guess; of an example whose label is in doubt, keep that label.
@@ -136,7 +138,7 @@ class Teaching:
         """Leave the text out; it does not come again. Raises InvalidInput if there is none."""
         with self._timed():
             self._shown("task")
-            self._do("skip", None, _nothing_to_undo)
+            self._do("skip", None, nothing_to_undo)
 
     def undo(self) -> None:
         """Take the last step back, exactly; its text is shown again. Does nothing at the start."""
@@ -163,11 +165,11 @@ class Teaching:
 
         with self._timed():
             self._need_two_labels()
-            material = self._material()
+            material = self._lessons.material(self._keeper, self._steps.added)
             material.need_all()
             texts, labels = map(list, zip(*material.examples, strict=True))
             before, accuracy = self._learner, self.accuracy
-            fresh = Learner(TextClassifier.fit(texts, labels, self._config))
+            fresh = Learner(TextClassifier.fit(texts, labels, self._config), before.picked)
             go_back = self._lessons.lay(fresh.judge)
             self._learner = fresh
 
@@ -320,16 +322,9 @@ class Teaching:
             yield
             self.took_ms = 1000 * (self._clock.monotonic() - start)
 
-    def _material(self) -> Material:
-        lessons = self._lessons
-        if isinstance(lessons, DoubtfulLabels):
-            missing = self._keeper.missing(lessons.examples)
-            return Material(lessons.now(), lessons.dataset_id, missing)
-        rows, parent = self._keeper.own_examples()
-        return Material([*rows, *self._steps.added], parent, self._keeper.missing(rows))
-
     def _store_examples(self, wanted: str | None) -> Kept:
-        material, result = self._material(), self.result()
+        material = self._lessons.material(self._keeper, self._steps.added)
+        result = self.result()
         facts = {"taught_on": self.on, "changed": result.relabelled, "added": result.added}
         return Kept(self._moment, self._keeper.store_examples(wanted, material, facts), material)
 
@@ -350,7 +345,3 @@ def _plain(task: Task) -> dict[str, Any]:
         "given": task.given,
         "why": task.why,
     }
-
-
-def _nothing_to_undo() -> None:
-    """What taking back a step means that changed nothing but what is shown."""

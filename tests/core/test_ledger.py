@@ -56,6 +56,21 @@ def test_rows_added_are_judged_in_their_share_and_not_if_they_made_the_layer() -
     assert not added(ledger(0, share=1.0), [5, 6]).judged.any()
 
 
+def test_rows_added_are_judged_or_not_as_it_is_asked_for() -> None:
+    keys = [digest(f"text {number}") for number in range(40)]
+    before = ledger(0)
+    steps, labels = np.zeros((42, 1), np.int16), np.zeros(42, np.int32)
+    more = np.array([*keys, 5, 6], np.uint64)
+    judged = before.with_rows(more, labels, steps, True)
+    assert (
+        judged.judged.tolist() == [True] * 40 + [False] * 2
+    )  # the layer has seen the labels of two
+    assert not before.with_rows(more, labels, steps, False).judged.any()
+    fewer = judged.judging([0, 3, 41], False)
+    assert np.flatnonzero(~fewer.judged).tolist() == [0, 3, 40, 41]
+    assert judged.judged[:40].all() and fewer.judging([3], True).judged[3]
+
+
 def test_digests_tell_texts_apart() -> None:
     texts = ["ab", "a", "b", "\ud800", "a "]
     assert digests(texts).tolist() == [digest(text) for text in texts]

@@ -20,7 +20,7 @@ def taught(labels: int) -> TextClassifier:
     model = TextClassifier.untaught(CANDIDATES, (), SMALL)
     judge = Judge(model)
     judge.add(TEXTS[:labels], LABELS[:labels])
-    choose_again(judge)
+    choose_again(judge.model)
     return model
 
 
@@ -105,7 +105,7 @@ def test_chosen_labels_teach_more_than_random_ones() -> None:
                 pool.open[place] = False
                 judge.add([pool_texts[place]], [pool_labels[place]])
                 if n in (10, 20):
-                    choose_again(judge)
+                    choose_again(judge.model)
             shares[chooses].append(np.mean(np.array(judge.model.predict(new)) == np.array(truth)))
     assert np.mean(shares[True]) > np.mean(shares[False])
 

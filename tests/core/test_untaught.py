@@ -26,7 +26,7 @@ def test_it_learns_from_nothing_as_labels_come() -> None:
     shares = []
     for n in (10, 40, 160):
         judge.add(TEXTS[model.n_examples : n], LABELS[model.n_examples : n])
-        choose_again(judge)
+        choose_again(judge.model)
         shares.append(share(model))
     assert set(model.categories) == set(TOPICS)
     assert shares[0] < shares[1] < shares[2] and shares[2] > 0.9
@@ -70,7 +70,7 @@ def test_the_chosen_ridge_is_the_best_of_the_path_by_leave_one_out() -> None:
     model = TextClassifier.untaught(TEXTS, (), SMALL)
     judge = Judge(model)
     judge.add(*corpus(60, seed=3, noise=0.3))
-    choose_again(judge)
+    choose_again(judge.model)
     labels = judge.labels.astype(int)
     targets = np.where(labels[:, None] == np.arange(len(model.categories)), 1.0, -1.0)
 
@@ -84,7 +84,7 @@ def test_the_chosen_ridge_is_the_best_of_the_path_by_leave_one_out() -> None:
     kept = TextClassifier.untaught(TEXTS, (), ElmConfig(hidden_units=64, ridge=0.25))
     held = Judge(kept)
     held.add(TEXTS[:20], LABELS[:20])
-    choose_again(held)
+    choose_again(held.model)
     assert kept.readout.ridge == 0.25 and kept.calibration != model.calibration
 
 
