@@ -3,7 +3,7 @@
 Three parts, each with a table and a file of its own; ``--only`` runs one of them.
 
 keys : one label given in ``lab.teach``, from the call until model, accuracy, confusion matrix and
-    next text are there, with 5,000 candidates
+    next text are there, with 5,000 texts to choose from
 criteria : learning curves of cold starts, from unlabelled texts to 300 labels, for several ways of
     choosing the next text; accuracy on texts of the same source that are not in the pool, and what
     leave-one-out over the labelled texts says at the end

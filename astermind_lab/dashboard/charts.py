@@ -23,6 +23,7 @@ __all__ = ["Chart", "Grid", "Heat", "plot"]
 
 hv.extension("bokeh", logo=False)
 hv.renderer("bokeh").webgl = False  # these drawings are small, and a page has several
+hv.render(hv.HeatMap([("a", "a", 1)]))  # what HoloViews puts off until it draws, no page waits for
 
 _FEW = 15  # rows or columns up to which the figures are written into the cells
 _MOST_NAMES = 25  # columns up to which their names are written

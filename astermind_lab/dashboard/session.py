@@ -34,7 +34,7 @@ __all__ = ["Session"]
 
 _log = logging.getLogger(__name__)
 
-_FIRST_PAINT_SECONDS = 0.5  # that the first answers may take before the page is sent without them
+_FIRST_PAINT_SECONDS = 0.3  # that the first answers may take before the page is sent without them
 _TOGETHER_MS = 50  # changes that come within it are asked about once
 _BEAT_MS = 1000
 _SLOW_SECONDS = 2.5  # an answer that takes longer makes the page say so

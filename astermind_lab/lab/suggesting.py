@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["find_label_errors", "own_dataset", "suggest_labels", "unlabelled"]
 
-MOST_CANDIDATES = 5_000
+MOST_CANDIDATES = 3_000
 """So many texts are compared at a time; more would hardly be chosen otherwise."""
 _MOST_LOGGED = 20_000  # predictions that are looked through
 _PAGE = 1_000
@@ -38,7 +38,7 @@ def suggest_labels(
     """The texts whose labels would teach the model most, the best first.
 
     Each is chosen as if those before it were labelled already, so that they are of many kinds. Of
-    more than 5,000 texts, so many are drawn by chance.
+    more than 3,000 texts, so many are drawn by chance.
 
     model_id : the model, in memory or stored
     texts : the texts to choose from; without them those of dataset_id, or else those of the recent
