@@ -355,7 +355,7 @@ class Alerts(Card):
         )
 
     def _button(self, name: str, tool: str, alert_id: str) -> Any:
-        button = pn.widgets.Button(name=name, button_style="outline", margin=(4, 5))
+        button = pn.widgets.Button(label=name, button_style="outline", margin=(4, 5))
 
         def press(_: Any) -> None:
             button.disabled = True

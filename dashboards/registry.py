@@ -231,7 +231,7 @@ class Promote(Card):
         self.now: dict[str, str] = {}
         self.before: dict[str, str] = {}
         self.alias = pn.widgets.AutocompleteInput(
-            name="Name",
+            label="Name",
             options=list(NAMES),
             value=NAMES[0],
             restrict=False,
@@ -240,13 +240,13 @@ class Promote(Card):
         )
         self.version = select("Version", 200)
         self.promote = pn.widgets.Button(
-            name="Promote…", button_type="primary", margin=(22, 5, 5, 5)
+            label="Promote…", button_type="primary", margin=(22, 5, 5, 5)
         )
         self.back = pn.widgets.Button(
-            name="Roll back…", button_style="outline", margin=(22, 5, 5, 5)
+            label="Roll back…", button_style="outline", margin=(22, 5, 5, 5)
         )
-        self.yes = pn.widgets.Button(name="Yes", button_type="primary", margin=(4, 5))
-        self.no = pn.widgets.Button(name="Cancel", button_style="outline", margin=(4, 5))
+        self.yes = pn.widgets.Button(label="Yes", button_type="primary", margin=(4, 5))
+        self.no = pn.widgets.Button(label="Cancel", button_style="outline", margin=(4, 5))
         self.asked = pn.pane.HTML("", margin=(8, 5))
         self.confirm = pn.FlexBox(self.asked, self.yes, self.no, visible=False, margin=0)
         self.said = pn.pane.HTML("", sizing_mode="stretch_width", margin=(2, 5))
@@ -422,9 +422,11 @@ class Datasets(Card):
         self.offset = 0
         self.pick = select("Data set", 220)
         self.earlier = pn.widgets.Button(
-            name="‹ Earlier", button_style="outline", margin=(22, 5, 5, 5)
+            label="‹ Earlier", button_style="outline", margin=(22, 5, 5, 5)
         )
-        self.later = pn.widgets.Button(name="Later ›", button_style="outline", margin=(22, 5, 5, 5))
+        self.later = pn.widgets.Button(
+            label="Later ›", button_style="outline", margin=(22, 5, 5, 5)
+        )
         self.head = pn.pane.HTML("", sizing_mode="stretch_width", margin=(2, 5))
         self.table = table(
             {"place": "#", "label": "label", "text": "text"},

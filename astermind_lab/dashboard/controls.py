@@ -148,8 +148,8 @@ class _Span:
     def __init__(self, name: str) -> None:
         self.on_change: Callable[..., None] = lambda *_: None
         self._quiet = False
-        self._start = pn.widgets.DatetimePicker(name=f"{name} from (UTC)", width=_WIDTH)
-        self._end = pn.widgets.DatetimePicker(name="to (UTC)", width=_WIDTH)
+        self._start = pn.widgets.DatetimePicker(label=f"{name} from (UTC)", width=_WIDTH)
+        self._end = pn.widgets.DatetimePicker(label="to (UTC)", width=_WIDTH)
         self.panel = pn.FlexBox(self._start, self._end, visible=False, margin=0)
         for widget in (self._start, self._end):
             widget.param.watch(self._changed, "value")

@@ -23,7 +23,7 @@ _CHOICE = """
 
 def select(name: str, width: int, options: Sequence[str] = ()) -> Any:
     """A list to choose from."""
-    return pn.widgets.Select(name=name, width=width, options=list(options), stylesheets=[_SELECT])
+    return pn.widgets.Select(label=name, width=width, options=list(options), stylesheets=[_SELECT])
 
 
 def choice(options: Sequence[str]) -> Any:
