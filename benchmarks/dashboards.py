@@ -28,8 +28,8 @@ from typing import Any
 
 import monitoring
 import numpy as np
-from _common import save, table
-from monitoring import TEXT, fill, texts
+from _common import save
+from monitoring import TEXT, fill, show, texts
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from astermind_lab import Lab
@@ -221,14 +221,6 @@ def main() -> None:
             browser.close()
     if not args.only:
         save("dashboards", rows, args.quick)
-
-
-def show(rows: Iterator[Row]) -> list[Row]:
-    """Print the rows as a table."""
-    found = list(rows)
-    heads = list(dict.fromkeys(head for row in found for head in row))
-    print(table([{head: row.get(head) for head in heads} for row in found]), end="\n\n", flush=True)
-    return found
 
 
 if __name__ == "__main__":
