@@ -17,7 +17,7 @@ from astermind_lab.dashboard.tables import PredictionTable
 from astermind_lab.dashboard.tiles import Tile, tiles
 from astermind_lab.dashboard.timelines import Stack, Timeline, legend
 from astermind_lab.dashboard.view import View
-from astermind_lab.dashboard.words import interval, milliseconds, percent, plural
+from astermind_lab.dashboard.words import interval, milliseconds, often, percent, plural
 from astermind_lab.lab import Lab
 
 ORDER = 10
@@ -55,11 +55,7 @@ class Figures(Card):
         if answer is None or not answer[0].total_predictions:
             return HOW_TO_LOG
         found, estimate, (start, end) = answer
-        rate = (
-            ""
-            if start is None
-            else f"{found.total_predictions / (end - start).total_seconds():,.3g} a second"
-        )
+        rate = "" if start is None else often(found.total_predictions, end - start)
         latency = found.latency_ms
         self.picture.object = tiles(
             [
@@ -125,14 +121,17 @@ class Series(Card):
 
 
 class Rate(Series):
-    """Predictions a second."""
+    """Predictions a second, minute, hour or day, as the window is long."""
 
-    title = "Predictions a second"
-    unit = "a second"
+    title = "How many predictions"
 
     def draw(self, chart: Timeline) -> None:
         chart.band("zero", "rate", self.look.series[0], 0.2)
-        chart.line("rate", self.look.series[0], "@rate{0.[000]} a second")
+        chart.line("rate", self.look.series[0], "@rate{0,0.[0]} predictions")
+
+    def show(self, answer: Frames) -> str:
+        self.chart.figure.yaxis.axis_label = f"per {answer.unit}"
+        return super().show(answer)
 
 
 class Latency(Series):

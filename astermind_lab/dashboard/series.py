@@ -30,8 +30,8 @@ OTHERS = "others"
 class Frames:
     """A series. Steps without a prediction have a rate of 0 and no other figure.
 
-    figures : by time (naive, UTC): rate (predictions a second), p50, p95, p99 (ms), confidence and
-        accuracy with low and high (percent), truths
+    figures : by time (naive, UTC): rate (predictions per ``unit``), p50, p95, p99 (ms), confidence
+        and accuracy with low and high (percent), truths
     mix : by time, percentage of each of the labels that are predicted most, and of the others
     """
 
@@ -39,6 +39,11 @@ class Frames:
     mix: pd.DataFrame
     predictions: int
     step: str
+
+    @property
+    def unit(self) -> str:
+        """What the rate is per: second, minute, hour or day."""
+        return "second" if self.step == "6s" else self.step
 
 
 EMPTY = Frames(
@@ -88,7 +93,7 @@ def frames(series: MetricSeries, start: datetime, end: datetime) -> Frames:
         freq=length,
     ).tz_localize(None)
     found = pd.DataFrame.from_records(
-        [_row(point, length) for point in series.points],
+        [_row(point, series.step) for point in series.points],
         index=pd.DatetimeIndex([point.start.replace(tzinfo=None) for point in series.points]),
     )
     figures = found.reindex(steps)
@@ -99,10 +104,10 @@ def frames(series: MetricSeries, start: datetime, end: datetime) -> Frames:
     return Frames(figures, _mix(series.points, steps), total, series.step)
 
 
-def _row(point: MetricPoint, length: timedelta) -> dict[str, float | None]:
+def _row(point: MetricPoint, step: str) -> dict[str, float | None]:
     accuracy, latency = point.accuracy, point.latency_ms
     return {
-        "rate": point.total_predictions / length.total_seconds(),
+        "rate": point.total_predictions / (6 if step == "6s" else 1),
         "p50": latency.p50 if latency else None,
         "p95": latency.p95 if latency else None,
         "p99": latency.p99 if latency else None,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, timedelta
 from typing import Any
 
-__all__ = ["chance", "interval", "milliseconds", "percent", "plural", "span"]
+__all__ = ["chance", "interval", "milliseconds", "often", "percent", "plural", "span"]
 
 
 def percent(value: float | None, digits: int = 1) -> str:
@@ -35,6 +35,19 @@ def milliseconds(value: float) -> str:
     """
     digits = f"{value:.3g}"
     return f"{float(digits):,.0f} ms" if "e" in digits else f"{digits} ms"
+
+
+def often(n: int, length: timedelta) -> str:
+    """How often something happens, in the unit that needs no exponent.
+
+    >>> often(7200, timedelta(hours=1)), often(3, timedelta(hours=24))
+    ('2 a second', '3 a day')
+    """
+    for unit, seconds in (("second", 1), ("minute", 60), ("hour", 3600), ("day", 86400)):
+        each = n * seconds / length.total_seconds()
+        if each >= 1 or unit == "day":
+            break
+    return f"{each:,.3g} a {unit}" if each < 1000 else f"{each:,.0f} a {unit}"
 
 
 def plural(n: int, noun: str) -> str:

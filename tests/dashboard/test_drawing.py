@@ -85,7 +85,7 @@ def test_a_series_has_every_step_and_gaps_where_nothing_is_known(lab: Lab) -> No
     series = lab.get_metric_series("m", {"start": START, "end": end}, "minute")
     found = frames(series, START, end)
     assert found.predictions == 4
-    assert list(found.figures["rate"]) == [2 / 60, 0, 0, 2 / 60, 0, 0]
+    assert list(found.figures["rate"]) == [2, 0, 0, 2, 0, 0]
     assert list(found.figures["confidence"].dropna()) == [75.0, 75.0]
     assert list(found.figures["accuracy"].dropna()) == [100.0, 50.0]
     assert list(found.mix.loc[found.mix.sum(axis=1) > 0, "a"]) == [50.0, 100.0]
