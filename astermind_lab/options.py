@@ -16,7 +16,7 @@ import click
 from astermind_lab.errors import InvalidInput, shown
 from astermind_lab.tools import Argument
 
-__all__ = ["Kind", "explained", "kind_of", "option_for", "read_value"]
+__all__ = ["Kind", "explained", "kind_of", "long_fields", "option_for", "read_value"]
 
 Kind = Literal["text", "whole", "number", "flag", "list", "json"]
 
@@ -148,14 +148,14 @@ def _refuse_constant(name: str) -> None:
 
 def _rows(content: str, argument: str) -> Sequence[Mapping[str, Any]]:
     try:
-        with _long_fields():
+        with long_fields():
             return list(csv.DictReader(StringIO(content, newline=""), strict=True))
     except csv.Error as error:
         raise InvalidInput(argument, f"the file is not CSV: {error}") from None
 
 
 @contextmanager
-def _long_fields() -> Iterator[None]:
+def long_fields() -> Iterator[None]:
     """Let CSV hold fields of any length, for as long as this lasts."""
     before = csv.field_size_limit(_LONGEST_FIELD)
     try:

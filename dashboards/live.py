@@ -95,10 +95,11 @@ class Series(Card):
 
     size = "third"
     unit = ""
+    zero = True  # whether the axis begins there
 
     def build(self) -> Any:
         self.look = colours()
-        self.chart = Timeline(self.look, self.unit)
+        self.chart = Timeline(self.look, self.unit, zero=self.zero)
         self.draw(self.chart)
         return self.chart.panel
 
@@ -156,12 +157,7 @@ class Confidence(Series):
 
     title = "Mean confidence"
     unit = "%"
-
-    def build(self) -> Any:
-        self.look = colours()
-        self.chart = Timeline(self.look, self.unit, zero=False)
-        self.draw(self.chart)
-        return self.chart.panel
+    zero = False
 
     def draw(self, chart: Timeline) -> None:
         chart.line("confidence", self.look.series[4], "@confidence{0.0} %")
@@ -173,14 +169,13 @@ class Accuracy(Series):
     title = "Accuracy, with its 95 % interval"
     size = "half"
     unit = "%"
+    zero = False
 
     def build(self) -> Any:
-        self.look = colours()
-        self.chart = Timeline(self.look, self.unit, zero=False)
-        self.draw(self.chart)
+        chart = super().build()
         names = {"from feedback": self.look.right, "estimated without truths": self.look.series[3]}
         head = pn.pane.HTML(legend(names), sizing_mode="stretch_width", margin=(0, 0, 4, 0))
-        return pn.Column(head, self.chart.panel, sizing_mode="stretch_width", margin=0)
+        return pn.Column(head, chart, sizing_mode="stretch_width", margin=0)
 
     def draw(self, chart: Timeline) -> None:
         right, guessed = self.look.right, self.look.series[3]
@@ -212,10 +207,12 @@ class Accuracy(Series):
                 "No truth is known yet. Give feedback with lab.record_feedback(label, "
                 "prediction_id=…); with feedback on an earlier window it is estimated before that."
             )
-        figures = data.figures
-        for name, value in (("guess low", "low"), ("guess high", "high"), ("guess", "value")):
-            figures[name] = 100 * getattr(estimate, value) if known else float("nan")
-        self.chart.send(figures)
+        guess = {"guess low": "low", "guess high": "high", "guess": "value"}
+        level = {
+            name: 100 * getattr(estimate, value) if known else float("nan")
+            for name, value in guess.items()
+        }
+        self.chart.send(data.figures.assign(**level))  # the answer itself belongs to all pages
         return ""
 
 

@@ -19,11 +19,11 @@ from astermind_lab.dashboard.view import View
 from astermind_lab.errors import AsterMindError
 from astermind_lab.lab import Lab
 
-__all__ = ["Card", "Question", "note", "quiet"]
+__all__ = ["INTERNAL", "Card", "Question", "note", "quiet"]
 
 Question = tuple[Hashable, Callable[[Lab], Any]]
 
-_INTERNAL = "Something went wrong in the dashboard; its log says more."
+INTERNAL = "Something went wrong in the dashboard; its log says more."
 
 
 def note(text: str, tone: str = "quiet") -> str:
@@ -94,7 +94,7 @@ class Card:
 
     def failed(self, problem: BaseException) -> None:
         """Say what went wrong, in place of the picture."""
-        said = str(problem) if isinstance(problem, AsterMindError) else _INTERNAL
+        said = str(problem) if isinstance(problem, AsterMindError) else INTERNAL
         self._say(said, "wrong")
 
     def _say(self, text: str, tone: str = "quiet") -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +16,7 @@ from astermind_lab.dashboard.widgets import select
 from astermind_lab.errors import StoreUnavailable
 from astermind_lab.lab import Lab
 
-__all__ = ["Choices", "Controls", "choices"]
+__all__ = ["Choices", "Controls", "choices", "question"]
 
 _ANY = "all versions"
 _CUSTOM = "from … to …"
@@ -52,6 +52,11 @@ def choices(lab: Lab, model: str) -> Choices:
     return Choices(tuple(models), tuple(found))
 
 
+def question(model: str) -> tuple[Hashable, Callable[[Lab], Choices]]:
+    """What to ask of the lab to know what there is."""
+    return ("choices", model), lambda lab: choices(lab, model)
+
+
 class Controls:
     """The widgets above the cards. ``on_view`` hears of each change."""
 
@@ -76,7 +81,8 @@ class Controls:
         }
         shown = [part for name, some in parts.items() if name in uses for part in some]
         self.panel: Viewable = pn.FlexBox(*shown, sizing_mode="stretch_width", margin=0)
-        self._fill(Choices((), ()))
+        self._known = Choices((), ())
+        self._fill()
         for widget in (self._model, self._version, self._window, self._baseline):
             widget.param.watch(self._chosen, "value")
         self._span.on_change = self._chosen
@@ -84,14 +90,13 @@ class Controls:
 
     def begin(self) -> None:
         """Find out what there is; takes the model that was busy last if none is asked for."""
-        found = self._found(self.view.model)
-        if not self.view.model and found.models:
-            self.view = replace(self.view, model=found.models[0])
-        self._fill(found)
+        self._known = self._found(self.view.model)
+        self._take_first()
+        self._fill()
 
     def _found(self, model: str) -> Choices:
         """What there is, asked while the page waits; raises StoreUnavailable."""
-        asked = self._hub.ask(("choices", model), lambda lab: choices(lab, model), self.tables)
+        asked = self._hub.ask(*question(model), self.tables)
         try:
             found: Choices = asked.future.result(_PATIENCE_SECONDS)
         except TimeoutError:
@@ -100,15 +105,21 @@ class Controls:
 
     def offer(self, found: Choices) -> None:
         """Offer what there is by now."""
-        if not self.view.model and found.models:
-            self.view = replace(self.view, model=found.models[0])
-            self._fill(found)
+        self._known = found
+        taken = self._take_first()
+        self._fill()
+        if taken:
             self.on_view(self.view)
-        else:
-            self._fill(found)
 
-    def _fill(self, found: Choices) -> None:
-        view = self.view
+    def _take_first(self) -> bool:
+        """Take the model that was busy last, if none is looked at and there is one."""
+        wanted = not self.view.model and bool(self._known.models)
+        if wanted:
+            self.view = replace(self.view, model=self._known.models[0])
+        return wanted
+
+    def _fill(self) -> None:
+        view, found = self.view, self._known
         self._quiet = True
         _offer(self._model, {m: m for m in _with(found.models, view.model)} or {"–": ""})
         self._model.value = view.model
@@ -135,10 +146,8 @@ class Controls:
         baseline = self._baseline.value or self._then.value or _before(view, now)
         self.view = View(model, version, window, baseline)
         if model != view.model:
-            self._fill(self._found(model))
-        else:
-            self._span.show(None if self.view.window in PRESETS else self.view.window)
-            self._then.show(None if baseline == "before" else baseline)
+            self._known = self._found(model)
+        self._fill()
         self.on_view(self.view)
 
 

@@ -10,7 +10,6 @@ from bokeh.models import ColumnDataSource, FactorRange, HoverTool
 from bokeh.plotting import figure
 
 from astermind_lab.dashboard.theme import Palette
-from astermind_lab.dashboard.timelines import dress
 
 __all__ = ["Dumbbells"]
 
@@ -23,13 +22,13 @@ class Dumbbells:
         self._labels = FactorRange()
         self.figure = figure(
             height=height,
+            min_border=4,
             sizing_mode="stretch_width",
             y_range=self._labels,
             x_axis_label=unit,
             tools="",
             toolbar_location=None,
         )
-        dress(self.figure, look)
         self.figure.xgrid.grid_line_color = look.grid
         self.figure.ygrid.grid_line_color = None
         drawn: dict[str, Any] = {"source": self._source}

@@ -18,7 +18,7 @@ from bokeh.models import CustomJS
 
 from astermind_lab.dashboard import hub as hubs
 from astermind_lab.dashboard.card import Card, note
-from astermind_lab.dashboard.controls import Controls, choices
+from astermind_lab.dashboard.controls import Controls, question
 from astermind_lab.dashboard.pages import PageFile, described
 from astermind_lab.dashboard.session import Session
 from astermind_lab.dashboard.shell import Shell
@@ -97,7 +97,7 @@ class _Offer(Card):
         return pn.Spacer(height=0)
 
     def question(self, view: View, now: Any) -> Any:
-        return ("choices", view.model), lambda lab: choices(lab, view.model)
+        return question(view.model)
 
     def show(self, answer: Any) -> str:
         self._controls.offer(answer)

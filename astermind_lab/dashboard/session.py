@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from panel.io import hold
 from panel.io.state import set_curdoc
 
+from astermind_lab.dashboard.card import INTERNAL, Card
 from astermind_lab.dashboard.hub import Answer, Hub
 from astermind_lab.dashboard.view import View
 from astermind_lab.errors import AsterMindError, StoreUnavailable
@@ -27,7 +28,6 @@ from astermind_lab.errors import AsterMindError, StoreUnavailable
 if TYPE_CHECKING:
     from bokeh.document import Document
 
-    from astermind_lab.dashboard.card import Card
     from astermind_lab.lab import Lab
 
 __all__ = ["Session"]
@@ -98,7 +98,7 @@ class Session:
         problem = future.exception()
         if problem is not None and not isinstance(problem, AsterMindError):
             _log.error("an action failed", exc_info=problem)
-            problem = AsterMindError("Something went wrong in the dashboard; its log says more.")
+            problem = AsterMindError(INTERNAL)
         with set_curdoc(self._document), hold(self._document):
             done(problem)
 

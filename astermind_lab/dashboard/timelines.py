@@ -15,9 +15,9 @@ import panel as pn
 from bokeh.models import ColumnDataSource, DatetimeTicker, HoverTool, Range1d
 from bokeh.plotting import figure
 
-from astermind_lab.dashboard.theme import FONT, Palette
+from astermind_lab.dashboard.theme import Palette
 
-__all__ = ["Stack", "Timeline", "dress", "legend"]
+__all__ = ["Stack", "Timeline", "legend"]
 
 _DOT = 5
 
@@ -151,6 +151,7 @@ def _figure(
     look: Palette, unit: str, height: int, scale: Literal["linear", "log"] = "linear"
 ) -> Any:
     drawn = figure(
+        min_border=4,
         y_axis_type=scale,
         height=height,
         sizing_mode="stretch_width",
@@ -160,22 +161,7 @@ def _figure(
         toolbar_location=None,
         y_axis_label=unit,
     )
-    dress(drawn, look)
     drawn.xgrid.grid_line_color = None
     drawn.ygrid.grid_line_color = look.grid
     drawn.xaxis.ticker = DatetimeTicker(desired_num_ticks=5)
     return drawn
-
-
-def dress(drawn: Any, look: Palette) -> None:
-    """Give a figure the colours of the page and its type."""
-    drawn.background_fill_alpha = drawn.border_fill_alpha = drawn.outline_line_alpha = 0.0
-    drawn.min_border = 4
-    for axis in drawn.axis:
-        axis.axis_line_color = axis.major_tick_line_color = look.line
-        axis.minor_tick_line_color = None
-        axis.major_label_text_color = axis.axis_label_text_color = look.quiet
-        axis.major_label_text_font = axis.axis_label_text_font = FONT
-        axis.major_label_text_font_size = "11.5px"
-        axis.axis_label_text_font_size = "12px"
-        axis.axis_label_text_font_style = "normal"

@@ -5,16 +5,18 @@ from __future__ import annotations
 from datetime import UTC, timedelta
 from typing import Any
 
+from astermind_lab.display import words
+
 __all__ = ["chance", "interval", "milliseconds", "often", "percent", "plural", "span"]
 
 
-def percent(value: float | None, digits: int = 1) -> str:
+def percent(value: float | None) -> str:
     """A share as a percentage, or a dash.
 
     >>> percent(0.9312), percent(None)
     ('93.1 %', '–')
     """
-    return "–" if value is None else f"{100 * value:.{digits}f} %"
+    return "–" if value is None else words.share(value)
 
 
 def interval(estimate: Any) -> str:
@@ -60,14 +62,8 @@ def plural(n: int, noun: str) -> str:
 
 
 def chance(p_value: float | None) -> str:
-    """A p-value.
-
-    >>> chance(0.0312), chance(0.000001), chance(None)
-    ('0.0312', '< 0.0001', '–')
-    """
-    if p_value is None:
-        return "–"
-    return f"{p_value:.4f}" if p_value >= 0.0001 else "< 0.0001"
+    """A p-value, or a dash."""
+    return words.chance(p_value) or "–"
 
 
 def span(window: Any) -> str:

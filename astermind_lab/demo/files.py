@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 from astermind_lab.demo.examples import Examples
 from astermind_lab.errors import InsufficientData, InvalidInput, nearest, shown
 from astermind_lab.lab import arguments as check
+from astermind_lab.options import long_fields
 
 __all__ = ["read_examples"]
 
@@ -29,7 +29,6 @@ _LABEL_NAMES = (
     *("label", "labels", "category", "class", "target", "intent", "topic", "language"),
     *("sentiment", "tag", "label_text", "label_name"),
 )
-_LONGEST_FIELD = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ def _content(path: Path) -> str:
 
 
 def _csv(content: str) -> _Table:
-    with _long_fields():
+    with long_fields():
         mark = _delimiter(content)
         lines = csv.reader(StringIO(content, newline=""), delimiter=mark, strict=True)
         try:
@@ -112,15 +111,6 @@ def _csv(content: str) -> _Table:
     if not known and len(columns) == 2 and _is_data([row for _, row in read]):
         return _Table(["first", "second"], list(read))
     return _Table(columns, list(read[1:]))
-
-
-@contextmanager
-def _long_fields() -> Iterator[None]:
-    before = csv.field_size_limit(_LONGEST_FIELD)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)
 
 
 def _delimiter(content: str) -> str:

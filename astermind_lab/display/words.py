@@ -41,6 +41,17 @@ def share(value: float) -> str:
     return f"{100 * value:.1f} %" if math.isfinite(value) else "–"
 
 
+def chance(p_value: float | None) -> str | None:
+    """A p-value; None where there is none.
+
+    >>> chance(0.0312), chance(0.000001)
+    ('0.0312', '< 0.0001')
+    """
+    if p_value is None:
+        return None
+    return f"{p_value:.4f}" if p_value >= 0.0001 else "< 0.0001"
+
+
 def number(value: float) -> str:
     """A number with as many digits as mean something.
 

@@ -10,6 +10,7 @@ from astermind_lab.errors import InvalidInput, shown
 from astermind_lab.lab import arguments as check
 from astermind_lab.lab.arguments import Window
 from astermind_lab.lab.measuring import versions_of, widened
+from astermind_lab.lab.versions import aliases_by_version
 from astermind_lab.results import (
     Calibration,
     CalibrationBin,
@@ -85,10 +86,8 @@ class _Registry:
     @classmethod
     def of(cls, lab: Session, model_id: str) -> _Registry:
         stored = lab.store.models.versions(model_id, include_deleted=True)
-        aliases: dict[str, list[str]] = {}
-        for alias, version in sorted(lab.store.models.aliases(model_id).items()):
-            aliases.setdefault(version, []).append(alias)
-        return cls({one.version: one.tags for one in stored}, aliases)
+        names = aliases_by_version(lab, model_id)
+        return cls({one.version: one.tags for one in stored}, names)
 
     def versions(self, seen: Collection[str | None]) -> list[_Group]:
         """A group for each version with predictions: those stored, then others, then without."""

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from astermind_lab.errors import AlreadyExists, InsufficientData, NotFound, shown
 from astermind_lab.lab import arguments as check
-from astermind_lab.lab.keeping import About, check_free, keep, leave_one_out
+from astermind_lab.lab.keeping import About, check_free, keep
 from astermind_lab.lab.live import LiveModel
-from astermind_lab.results import UpdatedModel
 
 if TYPE_CHECKING:
     from astermind_lab.core import TextClassifier
@@ -164,24 +163,6 @@ class Keeper:
             classifier=model,
             created=self._lab.clock.now(),
             description="" if self._live is None else self._live.description,
-        )
-
-
-def updated(live: LiveModel, changed: int, took_ms: float) -> UpdatedModel:
-    """What is said of a model that was changed in so many examples."""
-    with live.guard.reading():
-        model = live.classifier
-        return UpdatedModel(
-            model_id=live.model_id,
-            categories=model.categories,
-            training_examples=model.n_examples,
-            changed_examples=changed,
-            accuracy=model.accuracy,
-            loo_accuracy=leave_one_out(model),
-            update_ms=took_ms,
-            warnings=model.warnings,
-            persisted=live.version is not None,
-            version=live.version,
         )
 
 

@@ -21,7 +21,8 @@ from astermind_lab.lab import arguments as check
 from astermind_lab.lab.advice import LEAST_JUDGED, advice
 from astermind_lab.lab.lessons import Lessons, Task, nothing_to_undo
 from astermind_lab.lab.steps import Step, Steps
-from astermind_lab.lab.taught import Keeper, Kept, updated
+from astermind_lab.lab.taught import Keeper, Kept
+from astermind_lab.lab.updating import updated
 from astermind_lab.results import Example, TaughtExamples, TeachingReport, UpdatedModel
 from astermind_lab.results.base import share_or_dash
 
@@ -219,7 +220,8 @@ class Teaching:
             kept = self._kept_now()
             names = (None, None) if kept is None else (kept.version, kept.dataset_id)
             live = self._keeper.put_in_place(self._learner.model.copy(), *names)
-            return updated(live, self.done, 1000 * (self._clock.monotonic() - start))
+            took_ms = 1000 * (self._clock.monotonic() - start)
+            return updated(live, self.done, took_ms, live.version)
 
     def result(self) -> TaughtExamples:
         """What was labelled so far, and where it was saved if nothing was done since."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from astermind_lab.core import TextClassifier
     from astermind_lab.lab.session import Session
 
-__all__ = ["add_examples", "forget_examples", "merge_models", "relabel_example"]
+__all__ = ["add_examples", "forget_examples", "merge_models", "relabel_example", "updated"]
 
 _MOST_TRIES = 20
 
@@ -155,7 +155,7 @@ def merge_models(
         live = LiveModel(how.model_id, merged, lab.clock.now(), description=about)
         stored = keep(lab, live, how.version) if how.persist else None
         lab.live.put(live)
-    return _updated(live, merged.n_examples, update_ms, stored.version if stored else None)
+    return updated(live, merged.n_examples, update_ms, stored.version if stored else None)
 
 
 def _merged(models: Sequence[TextClassifier], base: TextClassifier | None) -> TextClassifier:
@@ -211,7 +211,7 @@ def _update(
             done = apply(lab, live, told, how.version)
         if done is not None:
             update_ms, version = done
-            return _updated(live, n, update_ms, version, receipt, how.measure)
+            return updated(live, n, update_ms, version, receipt, how.measure)
     raise AlreadyExists(
         f"model_id: {shown(how.model_id)} was replaced {_MOST_TRIES} times while this call waited "
         "for it; nothing was changed, try again"
@@ -262,7 +262,7 @@ def _stored(
     return update_ms, stored.version
 
 
-def _updated(
+def updated(
     live: LiveModel,
     changed: int,
     update_ms: float,
@@ -270,6 +270,10 @@ def _updated(
     receipt: Receipt | None = None,
     measure: bool = True,
 ) -> UpdatedModel:
+    """What is said of a model that was changed in so many examples.
+
+    version : that holds it now, None if none does
+    """
     with live.guard.reading():
         classifier = live.classifier
         return UpdatedModel(

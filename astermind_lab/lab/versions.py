@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from astermind_lab.persistence import ModelVersion
 
 __all__ = [
+    "aliases_by_version",
     "delete_alias",
     "delete_version",
     "find_by_tag",
@@ -116,12 +117,13 @@ def list_model_versions(
     found = lab.store.models.versions(
         model_id, include_deleted=check.flag(include_deleted, "include_deleted")
     )
-    names = _aliases_by_version(lab, model_id) if found else {}
+    names = aliases_by_version(lab, model_id) if found else {}
     items = [_item(stored, names, with_metrics) for stored in found]
     return ModelVersions(model_id=model_id, versions=items, total_versions=len(items))
 
 
-def _aliases_by_version(lab: Session, model_id: str) -> dict[str, list[str]]:
+def aliases_by_version(lab: Session, model_id: str) -> dict[str, list[str]]:
+    """The names of each version of a model that has any."""
     names: dict[str, list[str]] = {}
     for alias, version in sorted(lab.store.models.aliases(model_id).items()):
         names.setdefault(version, []).append(alias)

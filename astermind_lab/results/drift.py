@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from astermind_lab.display import Fact, Interval, Share, Table, View
-from astermind_lab.display.words import number
+from astermind_lab.display.words import chance, number
 from astermind_lab.results.base import Result
 from astermind_lab.results.recording import TimeRange
 
@@ -62,20 +62,14 @@ def finding_table(findings: Sequence[DetectorFinding]) -> Table:
             one.word(),
             one.statistic,
             one.threshold,
-            _chance(one.p_value),
-            _chance(one.adjusted_p_value),
+            chance(one.p_value),
+            chance(one.adjusted_p_value),
             one.note,
         )
         for one in findings
     ]
     columns = ("detector", "verdict", "statistic", "threshold", "p", "p adjusted", "")
     return Table(columns, rows)
-
-
-def _chance(p_value: float | None) -> str | None:
-    if p_value is None:
-        return None
-    return f"{p_value:.4f}" if p_value >= 0.0001 else "< 0.0001"
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)
