@@ -18,10 +18,11 @@ from astermind_lab.persistence.opening import open_client
 from astermind_lab.persistence.owner import describe_owner
 from astermind_lab.persistence.target import Target
 
-__all__ = ["Access", "Credentials", "SignInRefused", "enter", "take_folder"]
+__all__ = ["Access", "Credentials", "SignInRefused", "enter", "leave", "take_folder"]
 
 # A silent peer is noticed after this long, in seconds.
 _KEEPALIVE = {"ping_interval": 20.0, "ping_timeout": 20.0}
+_FAREWELL_SECONDS = 2.0
 
 
 class SignInRefused(StoreUnavailable):
@@ -97,9 +98,23 @@ async def enter(access: Access) -> Any:
             raise StoreUnavailable(f"the connection to {target.url} was lost while signing in")
     except BaseException as problem:
         with suppress(Exception):
-            await client.close()
+            await leave(client)
         raise translate(problem) if isinstance(problem, Exception) else problem from None
     return client
+
+
+async def leave(client: Any) -> None:
+    """Close a client; a peer that does not answer is not waited for long.
+
+    The SDK drops a socket whose farewell breaks off without closing it, so that is done here.
+    """
+    socket = getattr(client, "socket", None)
+    try:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(client.close(), _FAREWELL_SECONDS)
+    finally:
+        if socket is not None:
+            socket.transport.abort()  # of no effect on one that is closed
 
 
 def _client_options(target: Target) -> dict[str, Any]:

@@ -40,6 +40,7 @@ from astermind_lab.persistence.access import (
     Credentials,
     SignInRefused,
     enter,
+    leave,
     take_folder,
 )
 from astermind_lab.persistence.clock_jumps import Ask, note_clock_jump
@@ -322,7 +323,7 @@ class Connection:
             if not self._must_renew():  # somebody else has done it meanwhile
                 return
             self._lapsed = True
-            await self._links[0].client.close()
+            await leave(self._links[0].client)
             client = await enter(self.access)
             self._links[0] = _Link(client)
             self.links_made += 1
@@ -360,7 +361,7 @@ class Connection:
                 time.sleep(random.uniform(0.5, 1.0) * pause)
                 pause = min(_LONGEST_RECONNECT_PAUSE, 2 * pause)
         with suppress(Exception):
-            self.thread.run(link.client.close())
+            self.thread.run(leave(link.client))
 
     def _refuse_read_only(self) -> None:
         if self.read_only:
@@ -410,6 +411,6 @@ def _shut_down(
 ) -> None:
     if os.getpid() != process:  # a forked child has the object, but neither engine nor thread
         return
-    thread.stop(links[0].client.close())
+    thread.stop(leave(links[0].client))
     if lock is not None:
         lock.release()

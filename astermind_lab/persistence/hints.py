@@ -16,7 +16,7 @@ from concurrent.futures import CancelledError
 from typing import Any
 
 from astermind_lab.errors import StoreError
-from astermind_lab.persistence.access import enter
+from astermind_lab.persistence.access import enter, leave
 from astermind_lab.persistence.connection import Connection
 
 __all__ = ["Hints", "LiveHints", "hints_for"]
@@ -126,7 +126,7 @@ class LiveHints(Hints):
                 self._listening = False
                 self._hinted.set()
                 with contextlib.suppress(Exception):
-                    await client.close()
+                    await leave(client)
             await asyncio.sleep(pause)
 
     async def _attend_all(self, client: Any) -> None:

@@ -9,7 +9,9 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
 from astermind_lab.errors import StoreUnavailable
@@ -94,6 +96,24 @@ def test_a_frozen_engine_is_waited_for(place: Place, running: Store) -> None:
     finally:
         thaw.join()
     assert logged(running) == whole([0, 1, 2]) and engine_pids(place) == [pid]
+
+
+def test_closing_while_the_engine_is_frozen_leaves_no_socket(place: Place) -> None:
+    with open_store(url(place)) as store:
+        store.feed.watch("predictions")
+        (pid,) = engine_pids(place)
+        port = urlsplit(engine_status(place)["url"]).port
+
+        def sockets() -> list[Any]:
+            ours = psutil.Process().net_connections("tcp")
+            return [one for one in ours if one.raddr and one.raddr.port == port]
+
+        assert len(sockets()) == 2
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        assert not sockets()
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def test_an_engine_that_is_asked_to_stop_under_load_loses_nothing(
