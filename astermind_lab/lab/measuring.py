@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "STEPS",
+    "counted",
     "get_confusion_matrix",
     "get_metric_series",
     "get_model_metrics",
@@ -79,18 +80,36 @@ def get_model_metrics(
     """
     from astermind_lab.monitoring.metrics import figures
 
+    asked = check.choices(metrics, "metrics", METRICS)
+    model_id, span, totals, warnings = counted(lab, model_id, time_range, version)
+    return ModelMetrics(
+        model_id=model_id,
+        time_range=span,
+        metrics=_metrics(figures(totals.total), asked),
+        warnings=warnings,
+    )
+
+
+class Counted(NamedTuple):
+    """What the log of a model holds in a window; warnings : what to say of it."""
+
+    model_id: str
+    time_range: TimeRange
+    totals: Totals
+    warnings: list[str]
+
+
+def counted(
+    lab: Session, model_id: str, time_range: Window | None, version: str | None = None
+) -> Counted:
+    """Everything that was logged until now, as far as it is asked for. Raises InvalidInput."""
     model_id = check.identifier(model_id, "model_id")
     start, end = check.window(time_range, "time_range")
-    asked = check.choices(metrics, "metrics", METRICS)
     versions = versions_of(lab, model_id, version)
     lab.flush()
     totals = lab.store.tallies.window(model_id, start, end, versions=versions)
-    return ModelMetrics(
-        model_id=model_id,
-        time_range=TimeRange(start=start, end=end),
-        metrics=_metrics(figures(totals.total), asked),
-        warnings=widened(totals, start, end),
-    )
+    span = TimeRange(start=start, end=end)
+    return Counted(model_id, span, totals, widened(totals, start, end))
 
 
 def versions_of(lab: Session, model_id: str, version: str | None) -> Collection[str] | None:
@@ -227,19 +246,15 @@ def get_confusion_matrix(
     """
     from astermind_lab.monitoring.metrics import matrix_of
 
-    model_id = check.identifier(model_id, "model_id")
-    start, end = check.window(time_range, "time_range")
-    versions = versions_of(lab, model_id, version)
-    lab.flush()
-    totals = lab.store.tallies.window(model_id, start, end, versions=versions)
+    model_id, span, totals, warnings = counted(lab, model_id, time_range, version)
     matrix = matrix_of(totals.total)
     total = sum(n for row in matrix.values() for n in row.values())
     return ConfusionMatrix(
         model_id=model_id,
-        time_range=TimeRange(start=start, end=end),
+        time_range=span,
         status="ok" if total else "insufficient_data",
         confusion_matrix=matrix,
         labels=sorted({*matrix, *(label for row in matrix.values() for label in row)}),
         total=total,
-        warnings=widened(totals, start, end),
+        warnings=warnings,
     )

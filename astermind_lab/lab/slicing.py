@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from astermind_lab.errors import InvalidInput, shown
-from astermind_lab.lab import arguments as check
 from astermind_lab.lab.arguments import Window
-from astermind_lab.lab.measuring import versions_of, widened
+from astermind_lab.lab.measuring import counted
 from astermind_lab.lab.versions import aliases_by_version
 from astermind_lab.results import (
     Calibration,
@@ -17,7 +16,6 @@ from astermind_lab.results import (
     MetricSlice,
     MetricSlices,
     Quantiles,
-    TimeRange,
 )
 from astermind_lab.tools import tool
 
@@ -49,20 +47,17 @@ def get_metric_slices(
     time_range : object with start and end in ISO 8601, both included; either may be left out
     Raises InvalidInput.
     """
-    model_id = check.identifier(model_id, "model_id")
     if by not in ("version", "tag"):
         raise InvalidInput("by", f"{shown(by)} is not one of version, tag")
-    start, end = check.window(time_range, "time_range")
-    lab.flush()
-    totals = lab.store.tallies.window(model_id, start, end)
+    model_id, span, totals, warnings = counted(lab, model_id, time_range)
     known = _Registry.of(lab, model_id)
     groups = known.tags(totals.by_version) if by == "tag" else known.versions(totals.by_version)
     return MetricSlices(
         model_id=model_id,
         by=by,
-        time_range=TimeRange(start=start, end=end),
+        time_range=span,
         slices=[_slice(one, totals.by_version) for one in groups],
-        warnings=widened(totals, start, end),
+        warnings=warnings,
     )
 
 
@@ -160,15 +155,11 @@ def get_calibration(
     """
     from astermind_lab.monitoring.calibration import reliability
 
-    model_id = check.identifier(model_id, "model_id")
-    start, end = check.window(time_range, "time_range")
-    versions = versions_of(lab, model_id, version)
-    lab.flush()
-    totals = lab.store.tallies.window(model_id, start, end, versions=versions)
+    model_id, span, totals, warnings = counted(lab, model_id, time_range, version)
     found = reliability(totals.total)
     return Calibration(
         model_id=model_id,
-        time_range=TimeRange(start=start, end=end),
+        time_range=span,
         status="ok" if found.n else "insufficient_data",
         total_predictions=totals.total.n,
         truths=found.n,
@@ -176,5 +167,5 @@ def get_calibration(
         accuracy=found.accuracy,
         mean_confidence=found.mean_confidence,
         bins=[CalibrationBin(**vars(one)) for one in found.bins],
-        warnings=widened(totals, start, end),
+        warnings=warnings,
     )
