@@ -18,7 +18,7 @@ import logging
 from dataclasses import dataclass
 from html import escape
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest
 from tornado.routing import Router
@@ -81,7 +81,7 @@ class Rules:
         if self.names is not None and host not in self.names:
             return f"This server is not {host!r}; if it should be: --allow-origin {host!r}"
         origin = request.headers.get("Origin")
-        if origin is not None and urlsplit(origin).netloc.lower() not in self.origins:
+        if origin is not None and origin.partition("://")[2].lower() not in self.origins:
             return f"Pages of {origin!r} may not use this server"
         return ""
 

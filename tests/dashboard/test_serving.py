@@ -90,6 +90,7 @@ def test_pages_of_others_may_not_use_it(
             f"http://{HOST}",
             "null",
             "",
+            "http://[",
         ):
             assert await client.refusal(token, Origin=origin) == 403, origin
             for path in ROUTES:
