@@ -55,7 +55,8 @@ def record_of(name: object) -> RecordID:
     if isinstance(name, str) and name.startswith("predictions:["):
         with suppress(ValueError):
             parts = json.loads(name.removeprefix("predictions:"))
-            if [type(part) for part in parts] == [str, int, int, str]:
+            kinds = [type(part) for part in parts]
+            if kinds == [str, int, int, str] and max(map(abs, parts[1:3])) < 2**63:
                 return RecordID("predictions", parts)
     raise InvalidInput(
         "prediction_id", f"{shown(name)} is no id that log_prediction or predict gave"

@@ -39,7 +39,7 @@ class Cursor(NamedTuple):
 
 def read_cursor(text: str) -> Cursor:
     """The inverse of ``str(cursor)``; raises InvalidInput("before")."""
-    with suppress(ValueError, TypeError):
+    with suppress(ValueError, TypeError, RecursionError):
         found = Cursor(*json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))))
         kinds = tuple(map(type, found))
         plain = kinds in ((int, int, str), (int, type(None), str)) and str(found) == text

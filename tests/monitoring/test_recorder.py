@@ -177,8 +177,9 @@ def test_a_record_that_is_refused_takes_none_with_it(home: Home) -> None:
         recorder.record([one(), one(confidence=2.0)])
     with pytest.raises(InvalidInput, match="ground_truth"):
         recorder.give_feedback(said("", key="k"))
-    with pytest.raises(InvalidInput, match="prediction_id"):
-        recorder.give_feedback(said("a", name="predictions:7"))
+    for name in ("predictions:7", f'predictions:["m", {2**63}, 1, "w"]'):
+        with pytest.raises(InvalidInput, match="prediction_id"):
+            recorder.give_feedback(said("a", name=name))
     recorder.flush()
     assert home.rows() == [] and recorder.waiting == 0
 
