@@ -41,7 +41,7 @@ def comparison(view: View, now: datetime) -> Question:
     compared = view.compared(now)
 
     def ask(lab: Lab) -> Any:
-        if not view.model or compared is None:
+        if compared is None:
             return None
         return lab.detect_drift(view.model, *compared, version=view.versions)
 
@@ -156,7 +156,7 @@ class OverTime(Card):
         step = _step((end or now) - start) if start is not None else "day"
 
         def ask(lab: Lab) -> Any:
-            if not view.model or compared is None:
+            if compared is None:
                 return None
             return lab.get_drift_series(view.model, compared[0], compared[1], step, view.versions)
 
@@ -273,7 +273,7 @@ class Moved(Card):
         compared = view.compared(now)
 
         def ask(lab: Lab) -> Any:
-            if not view.model or compared is None:
+            if compared is None:
                 return None
             return lab.find_drifted_texts(view.model, *compared, limit=40, version=view.versions)
 
@@ -309,6 +309,7 @@ class Alerts(Card):
     size = "full"
     tables = ("alerts", "monitors")
     every = 0.3
+    needs_model = False
 
     def build(self) -> Any:
         self.list = pn.Column(sizing_mode="stretch_width", margin=0)

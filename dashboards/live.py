@@ -40,8 +40,6 @@ class Figures(Card):
 
     def question(self, view: View, now: datetime) -> Question:
         def ask(lab: Lab) -> Any:
-            if not view.model:
-                return None
             metrics = lab.get_model_metrics(view.model, view.range(now), version=view.versions)
             compared = view.compared(now)
             estimate = None
@@ -94,6 +92,7 @@ class Series(Card):
     """A figure over the window."""
 
     size = "third"
+    needs_model = False
     unit = ""
     zero = True  # whether the axis begins there
 
@@ -255,8 +254,6 @@ class Last(Card):
         wanted = str(self.search.value).strip() or None
 
         def ask(lab: Lab) -> Any:
-            if not view.model:
-                return None
             return lab.list_predictions(
                 view.model, view.range(now), view.versions, search=wanted, limit=50
             )

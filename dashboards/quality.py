@@ -19,7 +19,7 @@ from astermind_lab.dashboard.tables import PredictionTable, fill, number, table
 from astermind_lab.dashboard.tiles import Tile, tiles
 from astermind_lab.dashboard.view import View
 from astermind_lab.dashboard.widgets import choice, select
-from astermind_lab.dashboard.words import interval, percent, plural
+from astermind_lab.dashboard.words import interval, named, percent, plural
 from astermind_lab.display import HeatMap
 from astermind_lab.display.words import OTHER, fold
 from astermind_lab.lab import Lab
@@ -37,8 +37,6 @@ def metrics(view: View, now: datetime) -> Question:
     """The figures of the window, which several cards share."""
 
     def ask(lab: Lab) -> Any:
-        if not view.model:
-            return None
         return lab.get_model_metrics(view.model, view.range(now), version=view.versions).metrics
 
     return ("metrics", view.model, view.version, view.window), ask
@@ -115,8 +113,6 @@ class Confusion(Card):
 
     def question(self, view: View, now: datetime) -> Question:
         def ask(lab: Lab) -> Any:
-            if not view.model:
-                return None
             return lab.get_confusion_matrix(view.model, view.range(now), view.versions)
 
         return ("confusion", view.model, view.version, view.window), ask
@@ -222,8 +218,8 @@ class Texts(Card):
         cell = self._confusion.cell
 
         def ask(lab: Lab) -> Any:
-            if not view.model or cell is None:
-                return cell, None
+            if cell is None:
+                return None
             found = lab.list_predictions(
                 view.model,
                 view.range(now),
@@ -237,10 +233,9 @@ class Texts(Card):
         return ("cell", view.model, view.version, view.window, cell), ask
 
     def show(self, answer: Any) -> str:
-        cell, found = answer
-        if found is None:
+        if answer is None:
             return "Choose a truth and an answer above."
-        truth, said = cell
+        (truth, said), found = answer
         if not found.predictions:
             return f"No {truth!r} was answered {said!r} in this window."
         more = "the latest " if found.next else ""
@@ -295,8 +290,6 @@ class Reliability(Card):
 
     def question(self, view: View, now: datetime) -> Question:
         def ask(lab: Lab) -> Any:
-            if not view.model:
-                return None
             return lab.get_calibration(view.model, view.range(now), view.versions)
 
         return ("calibration", view.model, view.version, view.window), ask
@@ -354,8 +347,6 @@ class Slices(Card):
         by = self.by.value
 
         def ask(lab: Lab) -> Any:
-            if not view.model:
-                return None
             return lab.get_metric_slices(view.model, by, view.range(now))
 
         return ("slices", view.model, view.window, by), ask
@@ -367,7 +358,7 @@ class Slices(Card):
             self.table,
             [
                 {
-                    "name": _named(one),
+                    "name": named(one.name, one.aliases),
                     "n": one.total_predictions,
                     "truths": one.truths,
                     "accuracy": _hundred(one.accuracy.value if one.accuracy else None),
@@ -379,10 +370,6 @@ class Slices(Card):
             ],
         )
         return ""
-
-
-def _named(one: Any) -> str:
-    return f"{one.name} ({', '.join(one.aliases)})" if one.aliases else one.name
 
 
 confusion = Confusion()

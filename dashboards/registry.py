@@ -19,7 +19,7 @@ from astermind_lab.dashboard.tables import fill, number, table
 from astermind_lab.dashboard.timelines import legend
 from astermind_lab.dashboard.view import View
 from astermind_lab.dashboard.widgets import select
-from astermind_lab.dashboard.words import interval, percent, plural
+from astermind_lab.dashboard.words import interval, named, percent, plural
 from astermind_lab.errors import AsterMindError
 from astermind_lab.estimate import Estimate
 from astermind_lab.lab import Lab
@@ -39,11 +39,9 @@ def versions_of(view: View) -> Question:
     """The versions of the model with what was logged of each, which several cards share."""
 
     def ask(lab: Lab) -> Any:
-        if not view.model:
-            return None
         stored = lab.list_model_versions(view.model, include_metrics=True).versions
         logged = lab.get_metric_slices(view.model, "version").slices if stored else []
-        return stored, {one.name: one for one in logged}, lab.list_aliases(view.model)
+        return stored, {one.name: one for one in logged}
 
     return ("versions", view.model), ask
 
@@ -54,6 +52,7 @@ class Models(Card):
     title = "Models"
     tables = (*REGISTRY, "monitored_models")
     size = "full"
+    needs_model = False
 
     def build(self) -> Any:
         self.choose: Callable[[str], None] = lambda model: None
@@ -154,7 +153,7 @@ class Versions(Card):
     def show(self, answer: Any) -> str:
         if answer is None or not answer[0]:
             return NOT_STORED if answer else NO_MODEL
-        stored, logged, _ = answer
+        stored, logged = answer
         fill(self.table, [_version(one, logged.get(one.version)) for one in stored])
         return ""
 
@@ -204,10 +203,10 @@ class SideBySide(Card):
     def show(self, answer: Any) -> str:
         if answer is None or not answer[0]:
             return NOT_STORED if answer else NO_MODEL
-        stored, logged, _ = answer
+        stored, logged = answer
         rows = []
         for one in stored[:12]:
-            name = f"{one.version} ({', '.join(one.aliases)})" if one.aliases else one.version
+            name = named(one.version, one.aliases)
             used = logged.get(one.version)
             rows.append(
                 Row(name, [("stored", _stored_accuracy(one)), ("used", used and used.accuracy)])
@@ -263,18 +262,18 @@ class Promote(Card):
         )
 
     def question(self, view: View, now: datetime) -> Question:
-        key, ask = versions_of(view)
+        def ask(lab: Lab) -> Any:
+            stored = lab.list_model_versions(view.model).versions
+            return view.model, stored, lab.list_aliases(view.model)
 
-        def known(lab: Lab) -> Any:
-            return view.model, ask(lab)
-
-        return ("promote", key), known
+        return ("promote", view.model), ask
 
     def show(self, answer: Any) -> str:
-        model, known = answer
-        if known is None or not known[0]:
-            return NOT_STORED if known else NO_MODEL
-        stored, _, aliases = known
+        if answer is None:
+            return NO_MODEL
+        model, stored, aliases = answer
+        if not stored:
+            return NOT_STORED
         if model != self.model:
             self._close()
         self.model, self.now = model, dict(aliases.aliases)
@@ -361,8 +360,6 @@ class Lineage(Card):
 
     def question(self, view: View, now: datetime) -> Question:
         def ask(lab: Lab) -> Any:
-            if not view.model:
-                return None
             return lab.list_model_versions(
                 view.model
             ).versions, lab.list_training_datasets().datasets
@@ -417,6 +414,7 @@ class Datasets(Card):
     title = "Data sets"
     tables = ("datasets",)
     size = "full"
+    needs_model = False
 
     def build(self) -> Any:
         self.offset = 0

@@ -52,12 +52,14 @@ class Card:
 
     title : its heading     size : third, half or full, of the width of a large screen
     tables : what its answer rests on     every : seconds that are at least between two questions
+    needs_model : while there is none, nothing is asked, and None is the answer
     """
 
     title: ClassVar[str]
     size: ClassVar[str] = "half"
     tables: ClassVar[tuple[str, ...]] = ("predictions",)
     every: ClassVar[float] = 1.0
+    needs_model: ClassVar[bool] = True
 
     def __init__(self) -> None:
         self.renew: Callable[[], None] = lambda: None  # ask again; the session sets both

@@ -88,6 +88,7 @@ class _Offer(Card):
     title = ""
     tables = Controls.tables
     every = 2.0
+    needs_model = False
 
     def __init__(self, controls: Controls) -> None:
         self._controls = controls

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from astermind_lab.dashboard.words import percent
+
 __all__ = ["Row", "intervals"]
 
 _WIDTH = 260
@@ -46,7 +48,7 @@ def _line(row: Row, hues: Mapping[str, str], start: float) -> str:
             f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{y}" y2="{y}" stroke="{hues[kind]}" '
             f'stroke-width="2.5"/><circle cx="{value:.1f}" cy="{y}" r="4" fill="{hues[kind]}"/>'
         )
-        said.append(f"{100 * one.value:.1f} % ({one.method}, n = {one.n:,})")
+        said.append(f"{percent(one.value)} ({one.method}, n = {one.n:,})")
     height = 4 + 10 * len(row.values)
     text = escape("; ".join(said) or "not measured")
     drawing = (

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from panel.io import hold
 from panel.io.state import set_curdoc
 
-from astermind_lab.dashboard.card import INTERNAL, Card
+from astermind_lab.dashboard.card import INTERNAL, Card, Question
 from astermind_lab.dashboard.hub import Answer, Hub
 from astermind_lab.dashboard.view import View
 from astermind_lab.errors import AsterMindError, StoreUnavailable
@@ -161,7 +161,10 @@ class Session:
 
     def _ask(self, card: Card, now: float) -> None:
         self._last[card] = now
-        key, question = card.question(self.view, datetime.now(UTC))
+        if card.needs_model and not self.view.model:
+            key, question = _nothing(card)
+        else:
+            key, question = card.question(self.view, datetime.now(UTC))
         answer = self._hub.ask(key, question, card.tables, card.every)
         self._asked[card] = answer, now
         answer.future.add_done_callback(partial(_wake, weakref.ref(self)))
@@ -213,6 +216,10 @@ class Session:
         if problem != self._health:
             self._health = problem
             self.on_health(problem)
+
+
+def _nothing(card: Card) -> Question:
+    return ("no model", card.tables), lambda lab: None
 
 
 def _wake(session: weakref.ref[Session], _: Future[Any]) -> None:

@@ -9,6 +9,8 @@ import pandas as pd
 import panel as pn
 from bokeh.models.widgets.tables import NumberFormatter
 
+from astermind_lab.dashboard.words import percent
+
 __all__ = ["PredictionTable", "fill", "number", "table"]
 
 _LONGEST_TEXT = 400
@@ -102,7 +104,7 @@ class PredictionTable:
                 "time": f"{one.timestamp:%m-%d %H:%M:%S}",
                 "text": _short(one.input),
                 "answer": one.prediction,
-                "confidence": f"{100 * one.confidence:.1f} %",
+                "confidence": percent(one.confidence),
                 "truth": _truth(one),
                 "version": one.version or "",
             }

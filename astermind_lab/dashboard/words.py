@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, timedelta
 from typing import Any
 
 from astermind_lab.display import words
 
-__all__ = ["chance", "interval", "milliseconds", "often", "percent", "plural", "span"]
+__all__ = ["chance", "interval", "milliseconds", "named", "often", "percent", "plural", "span"]
 
 
 def percent(value: float | None) -> str:
@@ -59,6 +60,15 @@ def plural(n: int, noun: str) -> str:
     ('1 row', '1,200 rows')
     """
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def named(name: str, aliases: Collection[str]) -> str:
+    """What a version or slice is called, with its aliases.
+
+    >>> named("v2", ["champion"]), named("v1", [])
+    ('v2 (champion)', 'v1')
+    """
+    return f"{name} ({', '.join(aliases)})" if aliases else name
 
 
 def chance(p_value: float | None) -> str:

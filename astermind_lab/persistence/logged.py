@@ -12,7 +12,7 @@ from surrealdb import RecordID
 
 from astermind_lab.core.tally import Features
 from astermind_lab.errors import InvalidInput, StoreError, shown
-from astermind_lab.persistence.prediction_rows import observation
+from astermind_lab.persistence.prediction_rows import features_of
 from astermind_lab.persistence.values import (
     check_id,
     check_moment,
@@ -102,6 +102,6 @@ def read_prediction(row: Mapping[str, Any]) -> Prediction:
         metadata=from_database(row["metadata"]),
         key=row.get("key"),
         input_hash=row.get("input_hash"),
-        features=observation(row).features,
+        features=features_of(row),
         record_id=record_name(record),
     )

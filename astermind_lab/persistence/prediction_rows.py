@@ -18,6 +18,7 @@ from astermind_lab.persistence.values import check_moment, record_name
 __all__ = [
     "between",
     "check_window",
+    "features_of",
     "key_record",
     "key_row",
     "keys",
@@ -38,16 +39,21 @@ _LAST = (datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC) - _EPOCH) // _TI
 def observation(row: Mapping[str, Any]) -> Observation:
     """A row as the tallies count it."""
     _, moment, n, writer = row["id"].id
-    values = row.get("features")
     return Observation(
         truth=row.get("ground_truth"),
         predicted=row["prediction"],
         confidence=row["confidence"],
         latency_ms=row.get("latency_ms"),
         at=moment,
-        features=None if values is None else Features(row["made_by"], bytes(values)),
+        features=features_of(row),
         fold=zlib.crc32(f"{n} {writer}".encode()) & 1,
     )
+
+
+def features_of(row: Mapping[str, Any]) -> Features | None:
+    """The drift features of a row, if it has any and they were asked for."""
+    values = row.get("features")
+    return None if values is None else Features(row["made_by"], bytes(values))
 
 
 def record_of(name: object) -> RecordID:

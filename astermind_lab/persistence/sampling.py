@@ -19,7 +19,7 @@ from surrealdb import RecordID
 
 from astermind_lab.core.tally import Features
 from astermind_lab.persistence.connection import Connection
-from astermind_lab.persistence.prediction_rows import between, moment, parts_of
+from astermind_lab.persistence.prediction_rows import between, features_of, moment, parts_of
 from astermind_lab.persistence.retention import horizon
 from astermind_lab.persistence.stretches import (
     AT_ONCE,
@@ -158,12 +158,11 @@ def _rows(
 
 
 def _sampled(row: Mapping[str, Any]) -> Sampled:
-    values = row.get("features")
     return Sampled(
         record=row["id"],
         input=row.get("input"),
         input_hash=row.get("input_hash"),
         prediction=row["prediction"],
         confidence=row["confidence"],
-        features=None if values is None else Features(row["made_by"], bytes(values)),
+        features=features_of(row),
     )
