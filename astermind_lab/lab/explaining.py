@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from astermind_lab.errors import NotFound, shown
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from astermind_lab.core.influence import TrainingRows
     from astermind_lab.core.ledger import Ledger
     from astermind_lab.lab.session import Session
+    from astermind_lab.persistence import Dataset
 
 __all__ = ["Explainer", "explain_prediction", "explainer_of"]
 
@@ -76,16 +76,8 @@ def explain_prediction(
     return explanation
 
 
-class _Source(NamedTuple):
-    """What tells one stored data set from another, and from a later one of the same name."""
-
-    dataset_id: str
-    created_at: datetime
-    size: int
-
-
 _lock = threading.Lock()
-_made: WeakKeyDictionary[LiveModel, tuple[_Source, Explainer]] = WeakKeyDictionary()
+_made: WeakKeyDictionary[LiveModel, tuple[Dataset, Explainer]] = WeakKeyDictionary()
 
 
 def explainer_of(
@@ -101,26 +93,26 @@ def explainer_of(
     keep : make one of its own that holds the hidden rows, for many questions
     Raises InvalidInput for both dataset_id and examples; NotFound.
     """
-    if dataset_id is None and examples is None:
+    own = dataset_id is None and examples is None
+    if own:
         dataset_id = live.dataset_id
         if dataset_id is None:
             return Explainer(None, [_NO_TEXTS])
-        try:
-            lab.store.datasets.get(dataset_id)
-        except NotFound:
-            return Explainer(None, [_GONE.format(shown(dataset_id))])
-    data = LabelledData.of(lab, dataset_id, examples)
-    if keep or data.dataset_id is None:
+    try:
+        data = LabelledData.of(lab, dataset_id, examples)
+    except NotFound:
+        if not own:
+            raise
+        return Explainer(None, [_GONE.format(shown(dataset_id))])
+    if keep or data.record is None:
         return Explainer(data, keep=keep)
-    stored = lab.store.datasets.get(data.dataset_id)
-    source = _Source(stored.dataset_id, stored.created_at, stored.size)
     with _lock:
         known = _made.get(live)
-    if known is not None and known[0] == source:
+    if known is not None and known[0] == data.record:
         return known[1]
     made = Explainer(data)
     with _lock:
-        _made[live] = source, made
+        _made[live] = data.record, made
     return made
 
 

@@ -13,7 +13,7 @@ from astermind_lab.lab import arguments as check
 
 if TYPE_CHECKING:
     from astermind_lab.lab.session import Session
-    from astermind_lab.persistence import DatasetRepository
+    from astermind_lab.persistence import Dataset, DatasetRepository
 
 __all__ = ["LabelledData"]
 
@@ -22,12 +22,12 @@ __all__ = ["LabelledData"]
 class LabelledData:
     """Texts with labels, read when they are asked for.
 
-    dataset_id : the stored data set, None for given examples     examples : those
+    record : of the stored data set, None for given examples     examples : those
     counts : how many rows each label has
     """
 
     stored: DatasetRepository
-    dataset_id: str | None
+    record: Dataset | None
     examples: list[tuple[str, str]] | None
     counts: Mapping[str, int]
 
@@ -44,7 +44,13 @@ class LabelledData:
             raise InvalidInput("dataset_id", "is needed; or give examples")
         name = check.identifier(dataset_id, "dataset_id")
         with check.blaming("dataset_id"):
-            return cls(stored, name, None, stored.get(name).labels)
+            record = stored.get(name)
+        return cls(stored, record, None, record.labels)
+
+    @property
+    def dataset_id(self) -> str | None:
+        """The stored data set; None for given examples."""
+        return None if self.record is None else self.record.dataset_id
 
     @property
     def source(self) -> str:
